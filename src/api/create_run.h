@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isolation/backend.h"
+#include "sys/unique_fd.h"
+
+namespace writ::api {
+
+/// A file or directory that is staged read-only at /in/NAME.
+struct InputRequest {
+  std::string path;  ///< of the host; relative paths start at the caller's working directory
+  std::string name;  ///< one path component; empty: the last component of `path`
+};
+
+/// A declared result under /out. `name` may have several components ("report/summary.txt").
+struct OutputRequest {
+  std::string name;
+  bool optional = false;  ///< NAME? on the command line: its absence does not fail the run
+};
+
+enum class EnvSource : std::uint8_t {
+  kLiteral,  ///< stands in the signed contract in clear
+  kCaller    ///< taken from the caller's environment; the contract records the name only
+};
+struct EnvEntry {
+  std::string name;   ///< [A-Za-z_][A-Za-z0-9_]*
+  std::string value;  ///< no NUL
+  EnvSource source = EnvSource::kLiteral;
+};
+
+/// Who asks. The name is that of the real uid, never $USER (semantics.md section 1).
+struct Caller {
+  std::uint32_t uid = 0;
+  std::string name;
+};
+
+/// Everything a person can ask of one run: a plain value that every door decodes into. Nothing in it has been
+/// judged yet. The descriptor is given away.
+struct CreateRun {
+  std::vector<std::string> argv;  ///< argv[0] is looked up in the PATH of the run
+  std::string workspace;          ///< host directory shown copy-on-write at /work; empty: an empty /work
+  std::string root;               ///< host directory used as root file system; empty: the system directories
+  std::vector<InputRequest> inputs;
+  std::vector<OutputRequest> outputs;
+  std::string out_dir;            ///< host directory for released outputs; empty: fetched later with GetOutputs
+  std::vector<EnvEntry> env;      ///< beyond PATH, HOME, TMPDIR, LANG, TZ; later entries of one name win
+  std::string cwd;                ///< relative to /work; empty: /work itself
+  sys::UniqueFd stdin_fd;         ///< invalid: /dev/null
+  std::optional<isolation::SessionSpec::Terminal> terminal;
+  isolation::Limits limits;
+  isolation::Mechanisms accepted;  ///< --accept LIMIT=MECHANISM
+  bool kill_on_output_limit = false;
+  std::string tier = "process";
+  std::string policy_file;  ///< empty: the order of semantics.md section 4
+  std::string identity;     ///< --as; empty: no identity of the policy
+  Caller caller;
+};
+
+}  // namespace writ::api

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/create_run.h"
+#include "api/run_control.h"
+#include "api/run_result.h"
+#include "base/clock.h"
+#include "canon/json.h"
+#include "isolation/backend.h"
+
+namespace writ::api {
+
+struct LocalPlaneOptions {
+  std::string state_dir;         ///< empty: $WRIT_STATE, else the XDG state directory (root: /var/lib/writ)
+  const Clock* clock = nullptr;  ///< borrowed; null: the machine's clocks
+  /// One per tier. May be empty for commands that run nothing.
+  std::vector<std::unique_ptr<isolation::Backend>> backends;
+  /// Digest of the probe report that goes into receipts; not called for commands that run nothing. Absent: the
+  /// receipt carries none.
+  std::function<Result<std::string>()> probe_digest;
+  /// Called at the labelled points of a run's life (session/fault_point.h); for tests.
+  std::function<void(std::string_view label)> fault_hook;
+};
+
+/// A row of `writ ps` and `writ list`.
+struct RunRow {
+  std::string run_id;
+  std::string status;      ///< running, completed, failed, cancelled, or interrupted while not yet recovered
+  std::string created_at;  ///< timestamp as in the contract
+  std::string ended_at;    ///< empty while it runs
+  std::string command;     ///< shell-quoted; NOT escaped for a terminal
+  std::optional<int> exit_code;  ///< what `writ run` returned; absent while it runs
+  bool live = false;             ///< its writ holds the run's lock
+};
+
+struct RunDetails {
+  RunRow row;
+  canon::Json contract;
+  std::optional<canon::Json> receipt;
+  std::size_t events = 0;
+};
+
+struct ArtifactRow {
+  std::string kind;  ///< diff, log, stdout, stderr, output, changes
+  std::string name;  ///< of an output; else empty
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+
+struct VerifyReport {
+  bool ok = false;
+  bool pinned = false;
+  std::vector<std::string> problems;  ///< texts of warrant.md section 12, then those of the store
+  canon::Json bundle;
+};
+
+struct ApplyRequest {
+  std::string run;
+  std::string directory;  ///< empty: the workspace the run was given
+  bool dry_run = false;
+  bool force = false;
+};
+struct ApplyResult {
+  bool applied = false;                ///< false with conflicts, and always with dry_run
+  std::vector<std::string> paths;      ///< written or removed, or what would be
+  std::vector<std::string> conflicts;  ///< nothing was changed if there are any and `force` was not set
+};
+
+struct GcRequest {
+  Millis older_than{std::chrono::hours{24 * 30}};
+  std::size_t keep_last = 20;  ///< the newest runs stay, however old
+  bool dry_run = false;
+};
+struct GcResult {
+  std::vector<std::string> runs;  ///< removed, or what would be
+  std::size_t blobs = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct KeyView {
+  std::string role;  ///< "plane", "runner"
+  std::string key_id;
+  std::string public_key_pem;
+  std::string file;
+};
+
+/// A run that a crash had left without a receipt.
+struct Recovered {
+  std::string run_id;
+  std::string problem;  ///< empty: ended with a receipt; else why it could not be
+};
+
+/// The plane, the runner and their store in one process: what `writ` on one machine is. Opens its state directory,
+/// store and keys when they are first needed, so that a dry run writes nothing. One thread uses it at a time;
+/// several processes may share a state directory. Runs are named by full id or a unique prefix, with or without
+/// `run_`: kNotFound, or kInvalid with the candidates when ambiguous.
+class LocalPlane {
+ public:
+  /// Checks nothing that costs: a bad state directory shows at the first call that needs it.
+  static std::unique_ptr<LocalPlane> Create(LocalPlaneOptions options);
+  ~LocalPlane();
+  LocalPlane(const LocalPlane&) = delete;
+  LocalPlane& operator=(const LocalPlane&) = delete;
+
+  /// Decides and shows what would be signed. Stores nothing, makes no directory and no key.
+  /// Errors: kInvalid for a request that can never run; kDenied, kNotFound for its files.
+  Result<Preview> DryRun(const CreateRun& request);
+
+  /// One whole run. `sink` gets the guest's output live, both are borrowed.
+  /// A decision other than kAllow is a result, not an error. Once contracted, every end is a result with a receipt.
+  /// Errors, nothing having been started: kInvalid for the request; kUnavailable when the tier cannot enforce what
+  ///   was asked (the text names the --accept list); kDenied, kNotFound, kExhausted for files and the store.
+  /// Errors, after the contract: only when the log or the receipt could not be stored; the guest has been killed,
+  ///   and Recover ends the run later.
+  Result<RunResult> Run(CreateRun request, isolation::OutputSink& sink, RunControl& control);
+
+  /// Asks the process that owns the run to cancel it and waits for its end. Never signals a process.
+  /// Errors: kDeadline; kInvalid when it has ended.
+  Result<> Kill(std::string_view run, Deadline deadline);
+
+  Result<std::string> Resolve(std::string_view run);  ///< the full run id
+  Result<std::vector<RunRow>> List(std::size_t limit, bool live_only);  ///< newest first
+  Result<RunDetails> Show(std::string_view run);
+  Result<std::vector<canon::Json>> Events(std::string_view run);  ///< chain entries, by seq
+  Result<std::vector<ArtifactRow>> Artifacts(std::string_view run);
+
+  using Writer = std::function<Result<>(ByteView)>;
+  /// Streams an artifact's bytes after checking their digest. Errors: kNotFound; kCorrupt; those of `write`.
+  Result<> ReadArtifact(const ArtifactRow& artifact, const Writer& write);
+  /// `kind`: "log" (both streams as they arrived), "stdout", "stderr", "diff". An empty one writes nothing.
+  Result<> ReadKind(std::string_view run, std::string_view kind, const Writer& write);
+
+  /// Errors: kUnavailable while the run has no receipt.
+  Result<canon::Json> Bundle(std::string_view run);
+  /// The bundle with the store's own plane key pinned, and the stored artifacts against their digests.
+  Result<VerifyReport> Verify(std::string_view run);
+  /// Writes the run's changes into a directory (workspace/apply.h).
+  Result<ApplyResult> Apply(const ApplyRequest& request);
+  /// Copies released outputs (all, or the one named) into `directory`.
+  Result<std::vector<OutputFact>> GetOutputs(std::string_view run, std::string_view name, const std::string& directory);
+
+  Result<std::vector<canon::Json>> Decisions(std::size_t limit);  ///< newest first
+  Result<> VerifyDecisions();  ///< kCorrupt names the entry that breaks the chain
+  Result<std::vector<KeyView>> Keys();
+  Result<GcResult> Gc(const GcRequest& request);
+
+  /// Ends runs that a crash left without a receipt. Cheap when there are none. The runs of living processes are told
+  /// apart by their locks. Called by Run, List, Show, Bundle and Verify of their own accord.
+  Result<std::vector<Recovered>> Recover();
+
+ private:
+  class Impl;
+  explicit LocalPlane(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace writ::api
