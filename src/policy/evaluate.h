@@ -1,0 +1,14 @@
+#pragma once
+
+#include "policy/decision.h"
+#include "policy/policy.h"
+#include "policy/request.h"
+
+namespace writ::policy {
+
+/// Judges a request. No clock, no I/O, no globals: the same inputs give the same Decision on every machine.
+/// Every objection is collected: first the six of the protocol with its wording (warrant.md section 3.8), then those
+/// of the extension: restricted tools, identity, tier, weakest tier, limits, accepted mechanisms.
+Decision Evaluate(const Policy& policy, const Request& request);
+
+}  // namespace writ::policy
