@@ -74,7 +74,8 @@ function(writ_module)
     set(kind INTERFACE)
   endif()
   add_library(writ::${ARG_NAME} ALIAS ${target})
-  target_include_directories(${target} ${kind} ${CMAKE_SOURCE_DIR}/src)
+  # Quoted includes only: with -I, src/sys/socket.h would answer for <sys/socket.h>.
+  target_compile_options(${target} ${kind} "SHELL:-iquote ${CMAKE_SOURCE_DIR}/src")
   list(TRANSFORM ARG_DEPS PREPEND writ::)
   target_link_libraries(${target} ${kind} ${ARG_DEPS} ${ARG_LIBS})
   if(tests AND WRIT_TESTS)
@@ -127,8 +128,8 @@ function(writ_guest)
 endfunction()
 
 # writ_test(NAME x SOURCES a_test.cc LIBS writ::base ... [LABELS isolation] [TIMEOUT seconds] [DEFINES ...])
-# Labels the scripts know: `isolation` (starts real cells; left out of sanitizer builds), `threads` (runs under TSan
-# too; set by itself where the sources use threads).
+# Labels the scripts know: `isolation` (starts real cells; left out of sanitizer builds), `serial` (measures, so it runs
+# alone and not under sanitizers), `threads` (runs under TSan too; set by itself where the sources use threads).
 function(writ_test)
   cmake_parse_arguments(ARG "NO_PCH" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;DEFINES" ${ARGN})
   if(NOT WRIT_TESTS)
@@ -153,8 +154,9 @@ function(writ_test)
   if("threads" IN_LIST ARG_LABELS)
     add_dependencies(thread_tests ${ARG_NAME})
   endif()
+  list(JOIN ARG_LABELS "+" label)  # one word: gtest_discover_tests loses all but the first of a list
   gtest_discover_tests(${ARG_NAME} DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${label}")
 endfunction()
 
 # Sets `out` when one of the given sources uses threads.
