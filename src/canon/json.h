@@ -56,7 +56,7 @@ class Json {
   const Json* Find(std::string_view name) const;
   /// The member's string, or nullptr when absent or of another type.
   const std::string* FindString(std::string_view name) const;
-  /// Sets or replaces a member. Precondition: an object.
+  /// Sets or replaces a member and returns the object. Precondition: an object.
   Json& Set(std::string_view name, Json value);
   void Remove(std::string_view name);
   void Append(Json value) { array().push_back(std::move(value)); }
@@ -74,18 +74,35 @@ enum class Mode : unsigned char {
 };
 struct ParseLimits {
   std::size_t bytes_max = 64u << 20;
-  std::size_t depth_max = 128;
+  std::size_t depth_max = 128;         ///< nested arrays and objects; more than kDepthCeiling counts as kDepthCeiling
+  std::size_t values_max = 4u << 20;   ///< values of any type; bounds memory at about 70 bytes each plus the text
 };
+/// Readers, writers and destructors recurse once per level; this many levels fit into a 512 KiB stack.
+inline constexpr std::size_t kDepthCeiling = 1000;
+
 /// Reads one JSON text (RFC 8259). Errors: kInvalid with line, column and what would be right; kExhausted over a bound.
+/// kWire reads as the original does (UTF-8 decoded, then JSON.parse): bytes that are not UTF-8 become U+FFFD, a number
+/// beyond the range of a double becomes an infinity, which Canonical refuses. kStrict refuses both. A byte order mark
+/// is refused in either mode. Time and memory are linear in the text.
 Result<Json> Parse(std::string_view text, Mode mode, const ParseLimits& limits = {});
 
-/// Canonical bytes (warrant.md section 2.1). Errors: kInvalid `non-finite numbers are not representable in JCS`.
+/// Canonical bytes (warrant.md section 2.1). Errors: kInvalid `non-finite numbers are not representable in JCS`;
+/// kExhausted for a value nested deeper than kDepthCeiling.
 Result<std::string> Canonical(const Json& value);
+/// Canonical bytes of an object as if it had no member `without`.
+Result<std::string> CanonicalWithout(const Json& object, std::string_view without);
+/// Appends canonical bytes; on error `out` holds an unspecified prefix more than before.
+Result<> AppendCanonical(std::string& out, const Json& value);
 
-/// Readable text with two-space indentation, members in their own order, for people and for files.
+/// Order of member names: by UTF-16 code units, not by code points. Negative, zero or positive.
+int CompareUtf16(std::string_view a, std::string_view b);
+
+/// Readable text with two-space indentation, members in their own order, for people and for files. No line end after
+/// it. Escapes like Compact.
 std::string Pretty(const Json& value);
 /// Compact text, members in their own order. Control characters, bidi and other format characters are escaped as \u
-/// sequences, so that one record stays one visible line.
+/// sequences, so that one record stays one visible line. Both forms parse back to an equal value, except that
+/// infinities become null, as JSON.stringify writes them.
 std::string Compact(const Json& value);
 
 }  // namespace writ::canon
