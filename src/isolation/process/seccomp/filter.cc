@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "writ_seccomp_programs.h"
 
 namespace writ::seccomp {

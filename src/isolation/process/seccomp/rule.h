@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -87,6 +88,6 @@ Policy GuestPolicy();
 /// What `writ` itself may call once its privileged helper has been started.
 Policy ClientPolicy();
 
-inline constexpr Action kUnlisted = Answer(38);  ///< ENOSYS, the same number on every Linux this builds for
+inline constexpr Action kUnlisted = Answer(ENOSYS);
 
 }  // namespace writ::seccomp
