@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -8,19 +9,16 @@
 
 namespace writ::crypto {
 
-/// SHA-256 over pieces (OpenSSL EVP). Reusable after Finish.
+/// SHA-256 over pieces. Reusable after Finish. A copy goes on from the same state.
 class Sha256 {
  public:
   Sha256();
-  ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
   void Update(ByteView bytes);
   std::array<std::uint8_t, 32> Finish();
   std::string FinishHex() { return HexEncode(Finish()); }
 
  private:
-  void* context_;
+  alignas(8) std::array<std::byte, 112> state_;  ///< OpenSSL's SHA256_CTX
 };
 
 /// 64 lower-case hex characters (warrant.md section 2.2).
