@@ -43,9 +43,10 @@ std::span<const LimitField> LimitFields();
 /// nullptr when there is no limit of that name.
 const LimitField* FindLimit(std::string_view name);
 
-/// `10m`, `2`, `1G`, `256`: the value of a limit as people write it.
+/// `10m`, `2`, `1G`, `256`: the value of a limit as people write it, exact; ParseLimit reads it back.
 std::string FormatLimit(const LimitField& field, std::uint64_t value);
-/// Inverse of FormatLimit. Errors: kInvalid, naming the limit and what would be right.
+/// Reads a limit as base/units.h reads its unit. Errors: kInvalid for zero, for more than `most` and for anything
+/// else that is not an amount, saying what would be right.
 Result<std::uint64_t> ParseLimit(const LimitField& field, std::string_view text);
 
 }  // namespace writ::policy
