@@ -197,8 +197,7 @@ Result<Emptying> StartEmptying(const UniqueFd& parent, std::string name) {
   auto entry = OpenTreeEntry(parent.get(), name);
   if (!entry && entry.error().code == Code::kDenied) {
     // The owner may have taken away the right to read it; removing needs only the right to change the parent.
-    ::fchmodat(parent.get(), name.c_str(), 0700, 0);
-    entry = OpenTreeEntry(parent.get(), name);
+    if (::fchmodat(parent.get(), name.c_str(), 0700, 0) == 0) entry = OpenTreeEntry(parent.get(), name);
   }
   if (!entry) return std::unexpected(std::move(entry).error());
   if (entry->meta.type != FileType::kDirectory) return Fail(Code::kDenied, "remove {:?}: not permitted", name);
