@@ -10,8 +10,8 @@ namespace writ::workspace {
 /// UTF-16 code units, as the reference matches them; a byte that is not UTF-8 becomes the lone surrogate 0xDC00+byte.
 std::u16string ToCodeUnits(std::string_view text);
 
-/// The part of a pattern between two slashes, compiled. Matching takes time proportional to pattern length times
-/// text length, whatever the pattern: no backtracking.
+/// The part of a pattern between two slashes, compiled into states. Matching takes time and memory proportional to
+/// pattern length times text length: no backtracking.
 class GlobSegment {
  public:
   explicit GlobSegment(std::u16string_view pattern);
@@ -19,28 +19,33 @@ class GlobSegment {
   bool Matches(std::u16string_view component) const;
 
  private:
-  enum class Kind : std::uint8_t { kEnd, kLiteral, kAny, kStar, kSet, kChoice, kNot };
+  friend class GlobParser;
+  enum class Kind : std::uint8_t {
+    kEnd,      ///< matches at the end of the text
+    kLiteral,  ///< one given unit
+    kSet,      ///< one unit inside (or outside) ranges; no ranges and inverted: any unit
+    kStar,     ///< any number of units
+    kChoice,   ///< goes on at one of `choices`
+    kNot       ///< goes on at `next` after any number of units, unless one of `choices` matches up to the end
+  };
   struct Range {
     char16_t first, last;
   };
-  /// A state; `next` is where matching goes on after it.
-  struct Node {
+  struct State {
     Kind kind = Kind::kEnd;
-    int next = -1;
-    char16_t unit = 0;
     bool inverted = false;
-    std::vector<Range> ranges;
-    std::vector<int> choices;  ///< kChoice: any of these; kNot: none of these may match to the end
+    char16_t unit = 0;
+    int next = 0;
+    std::vector<Range> ranges = {};
+    std::vector<int> choices = {};
   };
-  class Parser;
+  using Row = std::vector<char>;  ///< per state: whether it matches from one position of the text to its end
 
-  bool Step(const Node& node, std::u16string_view text, std::size_t at, const std::vector<char>& here,
-            const std::vector<char>& after) const;
+  bool Evaluate(const State& state, std::u16string_view text, std::size_t at, const Row& here, const Row& after) const;
 
-  std::vector<Node> nodes_;  // nodes_[0] is the end; successors come before predecessors, but for loops
+  std::vector<State> states_;  ///< the first is the end; a state follows its successors, except in loops
   int start_ = 0;
-  std::u16string literal_;
-  bool is_literal_ = false, any_depth_ = false, starts_with_dot_ = false;
+  bool has_loops_ = false, any_depth_ = false, dots_allowed_ = false;
 };
 
 }  // namespace writ::workspace

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -10,8 +12,8 @@
 namespace writ::workspace {
 
 /// One file name pattern with the meaning it has in warrant.md section 8 (minimatch with dot files included):
-/// `*`, `?`, `[a-z]`, `[!..]`, `{a,b}`, `{1..3}`, `**`, `+(..)`, `*(..)`, `?(..)`, `@(..)`, `!(..)`; a leading `!`
-/// negates, a leading `#` never matches. Case-sensitive. Without a `/` it is matched against the last component.
+/// `*`, `?`, `[a-z]`, `[!..]`, `{a,b}`, `{1..3}`, `**`, `+(..)`, `*(..)`, `?(..)`, `@(..)`, inside a name also
+/// `!(..)`; each leading `!` negates the whole, a leading `#` never matches. Case-sensitive. Without a `/` it is matched against the last component.
 class Pattern {
  public:
   /// Errors: kInvalid for more than 512 characters, a NUL, or braces that expand to more than 4096 patterns.
@@ -25,6 +27,7 @@ class Pattern {
   using Segments = std::vector<GlobSegment>;
   std::string text_;
   bool negated_ = false, never_ = false, last_component_only_ = false;
+  std::optional<std::pair<std::string, std::string>> affixes_;  // what stands before and after the only star
   std::vector<Segments> alternatives_;  // one per brace expansion
 };
 
