@@ -75,6 +75,9 @@ Result<TreeEntry> OpenTreeEntry(int directory, std::string_view name_view) {
   if (S_ISDIR(seen.st_mode)) flags = O_RDONLY | O_DIRECTORY;
   TreeEntry entry;
   entry.fd = UniqueFd(OpenComponent(directory, name, flags));
+  if (!entry.fd.valid() && errno == EXDEV) {
+    return Fail(Code::kDenied, "open {:?}: another file system is mounted here", name);
+  }
   if (!entry.fd.valid()) return FailErrno(fmt::format("open {:?}", name));
   struct stat opened{};
   if (::fstat(entry.fd.get(), &opened) != 0) return FailErrno(fmt::format("look at {:?}", name));
