@@ -13,7 +13,7 @@ OWN_README = ("src/", "apps/", "guests/", "bench/", "tests/", "examples/")  # fo
 NEEDS_NO_PURPOSE = ("README.md", "CMakeLists.txt")
 
 # Assembled from pieces so that this file passes its own check.
-MACHINE_PATHS = re.compile("|".join((r"/wor" + r"k/(main|shared|\.library)", r"\.\./shar" + r"ed/", r"/hom" + r"e/[a-z]+/",
+MACHINE_PATHS = re.compile("|".join((r"/wor" + r"k/(main|shared|\.library)", r"\.\./shar" + r"ed/", r"/hom" + r"e/(?!user\b)[a-z]{2,}/",
                                      r"/tm" + r"p/(build|clone|h)\b", r"/Use" + r"rs/[a-z]+/")))
 REGISTRIES = re.compile("|".join(name.replace(".", r"\.") for name in (
     "deb.deb" + "ian.org", "security.deb" + "ian.org", "snapshot.deb" + "ian.org", "registry.npm" + "js.org",
