@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "isolation/backend.h"
+#include "sys/unique_fd.h"
+
+namespace writ::isolation::process {
+
+/// The control group of one cell, over one v2 directory or several v1 directories. Destruction removes them; the
+/// processes inside must be dead by then.
+class CellCgroup {
+ public:
+  CellCgroup() = default;
+  CellCgroup(CellCgroup&&) = default;
+  CellCgroup& operator=(CellCgroup&& other) noexcept;
+  ~CellCgroup();
+
+  /// v2 directory for CLONE_INTO_CGROUP; -1: none.
+  int into() const { return into_.get(); }
+  /// v1 `tasks` files: the cell's PID 1 writes "0" to each. A single thread that moves itself does not wait for the
+  /// kernel's thread group lock, which costs 5 ms and more otherwise (measured; cgroup_procs_write_start).
+  const std::vector<sys::UniqueFd>& tasks() const { return tasks_; }
+
+  /// True when this controller ("memory", "pids", "cpu", "cpuacct") holds the cell.
+  bool Controls(std::string_view controller) const;
+
+  /// Sets memory (without swap), pids (one more for PID 1) and cpu. Writes only what differs from the last call.
+  /// Returns what is enforced, for example {"memory": "cgroup1"}.
+  Result<Mechanisms> Apply(const Limits& limits);
+
+  /// Readable files that tell use and out-of-memory kills: name as in LaunchReply::stats, descriptor.
+  std::vector<std::pair<std::string, int>> Stats() const;
+
+ private:
+  friend class CgroupPlan;
+  enum class Version : std::uint8_t { kV1, kV2 };
+  struct Directory {
+    std::string controller;  ///< "memory", "pids", "cpu", "cpuacct"; "" for v2
+    std::string path;
+    sys::UniqueFd fd;
+    Version version = Version::kV1;
+  };
+  std::vector<Directory> directories_;
+  std::vector<sys::UniqueFd> tasks_;
+  sys::UniqueFd into_;
+  std::vector<std::pair<std::string, sys::UniqueFd>> stats_;
+  Limits applied_;
+  bool any_applied_ = false;
+};
+
+/// Where the host lets this process make control groups, found once when the jail starts.
+/// Sources: cgroups(7), Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+class CgroupPlan {
+ public:
+  /// Reads /proc/self/cgroup and /proc/self/mountinfo. `delegated`: a v2 directory that the caller may use, or empty.
+  /// Finding nothing is not an error: Available() then names no controller.
+  static CgroupPlan Find(bool as_root, const std::string& delegated);
+
+  /// "cgroup1", "cgroup2" or "" for "memory", "pids", "cpu" and "cpuacct".
+  std::string MechanismFor(std::string_view controller) const;
+  /// Makes the directories of one more cell. Errors: kDenied, kExhausted (too many cgroups).
+  Result<CellCgroup> Make();
+  /// Removes empty directories of cells whose jail was killed and could not clean up.
+  void Sweep() const;
+
+ private:
+  struct Parent {
+    std::string controller, path;
+    CellCgroup::Version version;
+  };
+  std::vector<Parent> parents_;
+  std::uint64_t next_ = 0;
+};
+
+}  // namespace writ::isolation::process

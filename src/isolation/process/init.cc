@@ -1,0 +1,420 @@
+#include "isolation/process/init.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "isolation/process/guest_exec.h"
+#include "isolation/process/landlock.h"
+#include "isolation/process/messages.h"
+#include "isolation/process/root_fs.h"
+#include "isolation/process/seccomp/filter.h"
+#include "isolation/process/tree_copy.h"
+#include "sys/mount_api.h"
+#include "sys/socket.h"
+
+namespace writ::isolation::process {
+namespace {
+
+constexpr Millis kSendWait{5000};
+
+Result<> WriteFile(const char* path, std::string_view text) {
+  const sys::UniqueFd fd{::open(path, O_WRONLY | O_CLOEXEC)};
+  if (!fd.valid()) return FailErrno(path);
+  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return FailErrno(path);
+  return {};
+}
+
+/// Brings up `lo`, the only interface of the namespace. Source: netdevice(7).
+Result<> RaiseLoopback() {
+  const sys::UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (!socket.valid()) return FailErrno("socket");
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return FailErrno("raise lo");
+  return {};
+}
+
+/// A time namespace whose clocks begin at zero, entered by the guest at exec. Source: time_namespaces(7).
+bool EnterTimeNamespace() {
+  if (::unshare(CLONE_NEWTIME) != 0) return false;
+  timespec mono{}, boot{};
+  ::clock_gettime(CLOCK_MONOTONIC, &mono);
+  ::clock_gettime(CLOCK_BOOTTIME, &boot);
+  return WriteFile("/proc/self/timens_offsets", fmt::format("monotonic -{} 0\nboottime -{} 0\n", mono.tv_sec, boot.tv_sec))
+      .has_value();
+}
+
+Result<> BecomeSetupUser(const CellIds& ids) {
+  if (!ids.whole_range) return {};
+  if (::setgroups(0, nullptr) != 0) return FailErrno("drop supplementary groups");
+  if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return FailErrno("become the cell's id 0");
+  return {};
+}
+
+/// Closes what the jail had open for others: sockets of other cells, its own client, their control groups.
+void CloseAllBut(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned first = 3;
+  for (const int fd : kept) {
+    if (fd < 3) continue;
+    if (static_cast<unsigned>(fd) > first) ::syscall(SYS_close_range, first, static_cast<unsigned>(fd) - 1, 0u);
+    first = static_cast<unsigned>(fd) + 1;
+  }
+  ::syscall(SYS_close_range, first, ~0u, 0u);
+}
+
+class Init {
+ public:
+  explicit Init(InitSetup setup) : setup_(std::move(setup)) {}
+
+  void Run() {
+    if (Result<> built = Build(); !built) return Report(built.error());
+    if (Result<> launched = Launch(); !launched) return Report(launched.error());
+    Watch();
+    EndAll();
+    ReportEnd();
+    Serve();
+  }
+
+ private:
+  Result<> Build();
+  Result<> Launch();
+  Result<> MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>& fds, std::size_t& next);
+  Result<sys::UniqueFd> OpenTerminal(const LaunchBody& body, sys::UniqueFd& peer);
+  void Watch();
+  void EndAll();
+  void ReportEnd();
+  void Serve();
+  void Reap(int options);
+  void Report(const Error& error);
+  EntryReply Answer(const sys::Message& message);
+  Result<sys::Message> Receive(Deadline deadline);
+
+  InitSetup setup_;
+  CellRoot root_;
+  Mechanisms enforced_;
+  sys::UniqueFd children_, terminal_;
+  bool copied_workspace_ = false, overlay_workspace_ = false;
+  pid_t main_ = -1;
+  bool main_dead_ = false;
+  EndReport end_;
+  MonoTime started_{};
+  Deadline deadline_ = Deadline::Never();
+};
+
+Result<sys::Message> Init::Receive(Deadline deadline) {
+  auto message = WRIT_TRY("receive", sys::ReceiveMessage(setup_.control, kMessageBytesMax, deadline));
+  if (message.end) ::_exit(0);  // nobody is left who could use this cell
+  return message;
+}
+
+Result<> Init::Build() {
+  if (::prctl(PR_SET_NAME, "writ-init") != 0) return FailErrno("prctl");
+  const auto mapped = WRIT_TRY("wait for ids", Receive(Deadline::After(Millis{30'000})));
+  if (AsText(mapped.bytes) != kMapped) return Fail(Code::kInternal, "the first message is not \"{}\"", kMapped);
+  for (const sys::UniqueFd& tasks : setup_.cgroup->tasks())
+    if (::write(tasks.get(), "0", 1) != 1) return FailErrno("join the control group");
+  if (::unshare(CLONE_NEWCGROUP) != 0) return FailErrno("unshare the cgroup namespace");
+  const bool own_time = EnterTimeNamespace();  // while /proc/self still belongs to this process's user
+  WRIT_TRY("ids", BecomeSetupUser(*setup_.ids));
+  // Changing ids clears the parent-death signal; set after it. The jail's death also closes the control socket.
+  // Not dumpable: no guest that shares the user id may look into PID 1 through /proc or trace it.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return FailErrno("prctl");
+  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS) return FailErrno("new session keyring");
+  if (::sethostname("writ", 4) != 0 || ::setdomainname("(none)", 6) != 0) return FailErrno("set host name");
+  WRIT_TRY("network", RaiseLoopback());
+  const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes, setup_.ids->whole_range};
+  root_ = WRIT_TRY("root", BuildRoot(plan));
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return FailErrno("drop bounding capabilities");
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return FailErrno("block SIGCHLD");
+  children_ = sys::UniqueFd{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)};
+  if (!children_.valid()) return FailErrno("signalfd");
+  enforced_ = {{"capabilities", "none"},  {"new-privileges", "no_new_privs"}, {"network", "netns"},
+               {"seccomp", "filter"},     {"processes", "pidns"},             {"files", "rlimit"},
+               {"disk", "tmpfs"},         {"inodes", "tmpfs"},                {"wall-time", "init-timer"},
+               {"groups", setup_.groups}, {"core-dumps", "rlimit"},           {"keyring", "own"},
+               {"ids", setup_.ids->base != 0 ? "own-range" : setup_.ids->whole_range ? "subordinate-range" : "caller"}};
+  enforced_["clock"] = own_time ? "timens" : "host";
+  return {};
+}
+
+Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>& fds, std::size_t& next) {
+  if (launch.workspace) {
+    const sys::UniqueFd& lower = fds[next++];
+    overlay_workspace_ = root_.upper_possible;
+    copied_workspace_ = !overlay_workspace_;
+    if (overlay_workspace_) {
+      WRIT_TRY("workspace", MountWorkspaceOverlay(root_, lower));
+    } else {
+      // An overlay on a tmpfs without user attributes breaks on the first removed directory (semantics.md section 7).
+      if (::chdir("/.cell") != 0) return FailErrno("chdir to the building place");
+      WRIT_TRY("workspace", sys::AttachMount(lower, AT_FDCWD, "lower"));
+      const sys::UniqueFd work{::openat(root_.scratch.get(), "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+      OwnerOf owner;
+      if (setup_.ids->whole_range)
+        owner = [](const sys::FileMeta& meta) {
+          const auto mapped = [](std::uint32_t id) { return id < kIdsPerCell - 2 ? id : kGuestId; };
+          return std::pair{mapped(meta.uid), mapped(meta.gid)};
+        };
+      auto copied = CopyTree(lower, work, owner);
+      if (!copied && copied.error().code == Code::kExhausted)
+        return Fail(Code::kExhausted, "the workspace does not fit: {}; this kernel's tmpfs cannot hold an overlay, so it is "
+                    "copied; give more with --disk and --inodes", copied.error().what);
+      WRIT_TRY("copy the workspace", std::move(copied));
+      if (::umount2("lower", MNT_DETACH) != 0 || ::chdir("/") != 0) return FailErrno("detach the workspace");
+    }
+    enforced_["workspace"] = launch.workspace_is_copy ? "copy-overlay" : overlay_workspace_ ? "overlay" : "copy";
+  }
+  if (launch.inputs) {
+    WRIT_TRY("inputs", MountInputs(fds[next++]));
+    enforced_["inputs"] = "overlay-read-only";
+  }
+  return SealRoot();
+}
+
+Result<sys::UniqueFd> Init::OpenTerminal(const LaunchBody& body, sys::UniqueFd& peer) {
+  sys::UniqueFd master{::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)};
+  if (!master.valid()) return FailErrno("open /dev/pts/ptmx");
+  int locked = 0;
+  if (::ioctl(master.get(), TIOCSPTLCK, &locked) != 0) return FailErrno("unlock the terminal");
+  peer = sys::UniqueFd{::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)};
+  if (!peer.valid()) return FailErrno("open the terminal's other side");
+  if (setup_.ids->whole_range && ::fchown(peer.get(), kGuestId, static_cast<gid_t>(-1)) != 0) return FailErrno("own the terminal");
+  const winsize size{body.rows, body.columns, 0, 0};
+  if (::ioctl(master.get(), TIOCSWINSZ, &size) != 0) return FailErrno("size the terminal");
+  return master;
+}
+
+Result<> Init::Launch() {
+  auto message = WRIT_TRY("wait for a launch", Receive(Deadline::Never()));
+  const auto launch = WRIT_TRY("launch", DecodeCellLaunch(message.bytes));
+  auto& fds = message.fds;
+  const std::size_t expected = 1u + (launch.terminal ? 0 : 2) + launch.stdin_fd + launch.workspace + launch.inputs;
+  if (fds.size() != expected) return Fail(Code::kInternal, "a launch brings {} descriptors, not {}", expected, fds.size());
+  const auto bytes = WRIT_TRY("launch", ReadBody(fds[0]));
+  const LaunchBody body = WRIT_TRY("launch", DecodeLaunchBody(bytes));
+  if (body.limits.disk_bytes != setup_.limits.disk_bytes || body.limits.inodes != setup_.limits.inodes)
+    WRIT_TRY("size of writable places", ResizeScratch(root_, body.limits.disk_bytes, body.limits.inodes));
+
+  GuestExec exec;
+  std::size_t next = 1;
+  sys::UniqueFd null, peer;
+  if (launch.terminal) {
+    terminal_ = WRIT_TRY("terminal", OpenTerminal(body, peer));
+    exec.terminal_fd = peer.get();
+  } else {
+    exec.stdout_fd = fds[next++].get();
+    exec.stderr_fd = fds[next++].get();
+    if (launch.stdin_fd) {
+      exec.stdin_fd = fds[next++].get();
+    } else {
+      null = sys::UniqueFd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+      if (!null.valid()) return FailErrno("/dev/null");
+      exec.stdin_fd = null.get();
+    }
+  }
+  WRIT_TRY("mount", MountLayers(launch, fds, next));
+
+  for (const std::string& argument : body.argv) exec.argv.push_back(argument.c_str());
+  exec.argv.push_back(nullptr);
+  for (const std::string& entry : body.env) exec.env.push_back(entry.c_str());
+  exec.env.push_back(nullptr);
+  exec.candidates = LookUp(body.argv[0], body.env);
+  exec.cwd = body.cwd.c_str();
+  exec.whole_range = setup_.ids->whole_range;
+  exec.open_files = body.limits.open_files;
+  const auto accepts = [&](const char* limit, const char* mechanism) {
+    const auto found = body.accepted.find(limit);
+    return found != body.accepted.end() && found->second == mechanism;
+  };
+  // Control groups are set up by the jail; what they do not hold here is held in its weaker form, if accepted.
+  const auto weaker = [&](const char* controller, const char* limit, const char* mechanism) {
+    return !setup_.cgroup->Controls(controller) && accepts(limit, mechanism);
+  };
+  if (weaker("memory", "memory", "rlimit")) exec.address_space_bytes = body.limits.memory_bytes;
+  if (weaker("cpuacct", "cpu-time", "rlimit"))
+    exec.cpu_seconds = std::max<std::uint64_t>(1, static_cast<std::uint64_t>((body.limits.cpu_time.count() + 999) / 1000));
+  if (weaker("pids", "pids", "rlimit")) exec.processes = body.limits.pids;
+  if (weaker("cpu", "cpus", "affinity")) exec.cpu_count = (body.limits.cpu_millis + 999) / 1000;
+  if (exec.address_space_bytes != 0) enforced_["memory"] = "rlimit";
+  if (exec.cpu_seconds != 0) enforced_["cpu-time"] = "rlimit";
+  if (exec.processes != 0) enforced_["pids"] = "rlimit";
+  if (exec.cpu_count != 0) enforced_["cpus"] = "affinity";
+
+  const auto landlock = PrepareLandlock();
+  if (landlock) {
+    exec.landlock_fd = landlock->ruleset.get();
+    enforced_["landlock"] = fmt::format("abi-{}", landlock->abi);
+  } else if (landlock.error().code != Code::kUnavailable) {
+    return std::unexpected(landlock.error());
+  }
+  exec.filter = seccomp::GuestFilter();
+
+  started_ = std::chrono::steady_clock::now();
+  deadline_ = Deadline::At(started_ + body.limits.wall_time);
+  const Spawned spawned = WRIT_TRY("start the guest", SpawnGuest(exec));
+  if (spawned.step != nullptr) {
+    errno = spawned.exec_errno;
+    return FailErrno(spawned.step);
+  }
+  main_ = spawned.pid;
+  if (spawned.exec_errno != 0) {
+    main_dead_ = true;
+    end_.cause = EndReport::Cause::kExecFailed;
+    end_.exec_errno = spawned.exec_errno;
+  }
+  WireWriter report;
+  report.U32(static_cast<std::uint32_t>(InitReport::kStarted));
+  Encode(report, enforced_);
+  const int master = terminal_.get();
+  return sys::SendMessage(setup_.control, report.bytes(), std::span(&master, master >= 0 ? 1 : 0), Deadline::After(kSendWait));
+}
+
+void Init::Reap(int options) {
+  int status = 0;
+  for (pid_t pid; (pid = ::waitpid(-1, &status, options)) > 0 || (pid < 0 && errno == EINTR);)
+    if (pid == main_) {
+      main_dead_ = true;
+      end_.wait_status = status;
+    }
+}
+
+void Init::Watch() {
+  while (!main_dead_) {
+    pollfd items[2] = {{children_.get(), POLLIN, 0}, {setup_.control.get(), POLLIN, 0}};
+    const int ready = ::poll(items, 2, deadline_.PollTimeoutMs());
+    if (ready < 0 && errno != EINTR) ::_exit(1);
+    if (items[0].revents != 0) {
+      signalfd_siginfo ignored[8];
+      [[maybe_unused]] const ssize_t drained = ::read(children_.get(), ignored, sizeof ignored);
+      Reap(WNOHANG);
+    }
+    if (!main_dead_ && items[1].revents != 0) {
+      auto message = Receive(Deadline::After(Millis{0}));
+      if (!message) continue;
+      WireReader in(message->bytes);
+      switch (static_cast<InitRequest>(in.U32())) {
+        case InitRequest::kKill:
+          end_.cause = EndReport::Cause::kKilled;
+          return;
+        case InitRequest::kResize: {
+          const auto rows = in.U32(), columns = in.U32();
+          const winsize size{static_cast<unsigned short>(rows), static_cast<unsigned short>(columns), 0, 0};
+          if (terminal_.valid()) ::ioctl(terminal_.get(), TIOCSWINSZ, &size);
+          break;
+        }
+        case InitRequest::kOpen:
+        case InitRequest::kPlace:
+          break;  // files are opened after the end only
+      }
+    }
+    if (!main_dead_ && deadline_.Passed()) {
+      end_.cause = EndReport::Cause::kTimeLimit;
+      return;
+    }
+  }
+}
+
+void Init::EndAll() {
+  // The kernel kills every process of this namespace but PID 1; all of them become our children and are reaped.
+  ::kill(-1, SIGKILL);
+  Reap(0);
+  terminal_.Reset();
+  const auto wall = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
+  end_.wall_us = wall.count();
+  rusage use{};
+  ::getrusage(RUSAGE_CHILDREN, &use);
+  end_.user_us = use.ru_utime.tv_sec * 1'000'000 + use.ru_utime.tv_usec;
+  end_.system_us = use.ru_stime.tv_sec * 1'000'000 + use.ru_stime.tv_usec;
+}
+
+void Init::ReportEnd() {
+  WireWriter report;
+  report.U32(static_cast<std::uint32_t>(InitReport::kEnded));
+  Encode(report, end_);
+  if (!sys::SendMessage(setup_.control, report.bytes(), {}, Deadline::After(kSendWait))) ::_exit(1);
+}
+
+void Init::Report(const Error& error) {
+  WireWriter report;
+  report.U32(static_cast<std::uint32_t>(InitReport::kFailed)).U32(static_cast<std::uint32_t>(error.code)).Text(error.what);
+  if (!sys::SendMessage(setup_.control, report.bytes(), {}, Deadline::After(kSendWait))) ::_exit(1);
+  while (Receive(Deadline::Never())) {}  // stays until the client has read it and closes
+}
+
+EntryReply Init::Answer(const sys::Message& message) {
+  EntryReply reply;
+  WireReader in(message.bytes);
+  const auto request = static_cast<InitRequest>(in.U32());
+  const auto fill = [&](Result<sys::TreeEntry> entry) {
+    if (entry) {
+      reply.entry = std::move(*entry);
+    } else {
+      reply.error = entry.error();
+    }
+  };
+  if (request == InitRequest::kPlace) {
+    const auto place = static_cast<Place>(in.U32());
+    const char* name = place == Place::kOut ? "out" : overlay_workspace_ ? "upper" : "work";
+    fill(sys::OpenTreeEntry(root_.scratch.get(), name));
+    reply.complete = !(place == Place::kWorkspace && overlay_workspace_);
+  } else if (request == InitRequest::kOpen && message.fds.size() == 1) {
+    fill(sys::OpenTreeEntry(message.fds[0].get(), in.Text()));
+  } else {
+    reply.error = Error{Code::kInvalid, "unknown request after the end"};
+  }
+  return reply;
+}
+
+void Init::Serve() {
+  for (;;) {
+    const auto message = Receive(Deadline::Never());
+    if (!message) ::_exit(1);
+    WireReader in(message->bytes);
+    const auto request = static_cast<InitRequest>(in.U32());
+    if (request == InitRequest::kKill || request == InitRequest::kResize) continue;  // sent before the end was known
+    EntryReply reply = Answer(*message);
+    WireWriter out;
+    out.U32(static_cast<std::uint32_t>(InitReport::kEntry));
+    Encode(out, reply);
+    const int fd = reply.entry.fd.get();
+    if (!sys::SendMessage(setup_.control, out.bytes(), std::span(&fd, fd >= 0 ? 1 : 0), Deadline::After(kSendWait))) ::_exit(1);
+  }
+}
+
+}  // namespace
+
+void RunInit(InitSetup setup) {
+  std::vector<int> kept = {setup.control.get(), setup.custom_root.get()};
+  for (const sys::UniqueFd& tasks : setup.cgroup->tasks()) kept.push_back(tasks.get());
+  CloseAllBut(std::move(kept));
+  Init(std::move(setup)).Run();
+  ::_exit(0);
+}
+
+}  // namespace writ::isolation::process

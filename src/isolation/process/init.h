@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "isolation/process/cgroup.h"
+#include "isolation/process/identity.h"
+#include "isolation/backend.h"
+#include "sys/unique_fd.h"
+
+namespace writ::isolation::process {
+
+/// What the jail gives to a cell's PID 1 by fork.
+struct InitSetup {
+  sys::UniqueFd control;             ///< first the jail's, later the client's messages
+  const CellIds* ids = nullptr;
+  const CellCgroup* cgroup = nullptr;
+  sys::UniqueFd custom_root;         ///< detached mount; invalid: the host's system directories
+  Limits limits;                     ///< expected; a launch may differ
+  std::string groups;                ///< Identity::groups()
+};
+
+/// PID 1 of a cell: waits until its ids are mapped (message "m"), completes namespaces and root, waits for a launch,
+/// starts the guest, reaps, watches the clock, ends every process, reports, and then opens files of the finished guest
+/// for the client. Exits when the client closes the socket, which ends whatever still runs in the PID namespace.
+[[noreturn]] void RunInit(InitSetup setup);
+
+}  // namespace writ::isolation::process

@@ -1,0 +1,112 @@
+#include "isolation/process/jail_client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/socket.h"
+
+namespace writ::isolation::process {
+namespace {
+
+constexpr Millis kAnswerWait{30'000};
+constexpr int kJailSocket = 3;
+
+Result<std::string> FindProgram(const std::string& given) {
+  if (!given.empty()) return given;
+  char self[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
+  if (length <= 0) return FailErrno("/proc/self/exe");
+  std::string directory(self, static_cast<std::size_t>(length));
+  directory.resize(directory.rfind('/'));
+  for (const std::string& path : {directory + "/writ-jail", directory + "/../libexec/writ/writ-jail"})
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  return Fail(Code::kNotFound, "the program writ-jail is neither in {} nor in ../libexec/writ beside it: install it there", directory);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JailClient>> JailClient::Start(const JailProgram& program) {
+  const std::string path = WRIT_TRY("find writ-jail", FindProgram(program.path));
+  auto [ours, theirs] = WRIT_TRY("socket", sys::SeqpacketPair());
+  const std::string warm = std::to_string(program.warm_cells);
+  const char* argv[] = {"writ-jail", warm.c_str(), program.delegated_cgroup.c_str(), nullptr};
+  const char* environment[] = {nullptr};  // nothing of the caller's reaches the jail, so nothing reaches a guest
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  // dup2 onto itself would keep close-on-exec; the kernel then drops the flag only through a second descriptor.
+  const sys::UniqueFd high{::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kJailSocket + 1)};
+  posix_spawn_file_actions_adddup2(&actions, high.get(), kJailSocket);
+  for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, const_cast<char**>(argv), const_cast<char**>(environment));
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return std::unexpected(ErrnoError(failed, fmt::format("start {}", path)));
+  sys::UniqueFd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+  if (!pidfd.valid()) return FailErrno("pidfd_open");
+  return std::unique_ptr<JailClient>(new JailClient(std::move(ours), std::move(pidfd), pid));
+}
+
+JailClient::~JailClient() {
+  socket_.Reset();
+  // The jail kills and reaps its cells and removes their control groups; a jail that hangs is not waited for for ever.
+  pollfd item{pidfd_.get(), POLLIN, 0};
+  if (::poll(&item, 1, 10'000) == 1) ::waitpid(pid_, nullptr, 0);
+}
+
+Result<> JailClient::AwaitHello() {
+  if (!offered_) {
+    offered_ = [&]() -> Result<Mechanisms> {
+      const auto message = WRIT_TRY("writ-jail", sys::ReceiveMessage(socket_, kMessageBytesMax, Deadline::After(kAnswerWait)));
+      if (message.end) return Fail(Code::kUnavailable, "writ-jail ended before it was ready");
+      Hello hello = WRIT_TRY("writ-jail", DecodeHello(message.bytes));
+      if (hello.error) return std::unexpected(Error{Code::kUnavailable, hello.error->what});
+      return hello.offered;
+    }();
+  }
+  if (!*offered_) return std::unexpected(offered_->error());
+  return {};
+}
+
+Result<Mechanisms> JailClient::Offered() {
+  const std::lock_guard lock(mutex_);
+  WRIT_TRY("process tier", AwaitHello());
+  return *offered_;
+}
+
+Result<Launched> JailClient::Launch(const struct Launch& launch, const LaunchBody& body, std::vector<int> streams_and_layers) {
+  WireWriter body_bytes;
+  Encode(body_bytes, body);
+  const auto sealed = WRIT_TRY("launch", SealBody(body_bytes.bytes()));
+  streams_and_layers.insert(streams_and_layers.begin(), sealed.get());
+  WireWriter request;
+  Encode(request, launch);
+
+  const std::lock_guard lock(mutex_);
+  WRIT_TRY("process tier", AwaitHello());
+  WRIT_TRY("ask writ-jail", sys::SendMessage(socket_, request.bytes(), streams_and_layers, Deadline::After(kAnswerWait)));
+  auto answer = WRIT_TRY("ask writ-jail", sys::ReceiveMessage(socket_, kMessageBytesMax, Deadline::After(kAnswerWait)));
+  if (answer.end) return Fail(Code::kUnavailable, "writ-jail has ended");
+  LaunchReply reply = WRIT_TRY("ask writ-jail", DecodeLaunchReply(answer.bytes));
+  if (reply.error) return std::unexpected(std::move(*reply.error));
+  if (answer.fds.size() != 2 + reply.stats.size()) return Fail(Code::kInternal, "writ-jail sent {} descriptors", answer.fds.size());
+  Launched launched{reply.cell, std::move(reply.enforced), std::move(answer.fds[0]), std::move(answer.fds[1]), {}};
+  for (std::size_t i = 0; i < reply.stats.size(); ++i) launched.stats.emplace_back(reply.stats[i], std::move(answer.fds[2 + i]));
+  return launched;
+}
+
+void JailClient::Kill(std::uint64_t cell) {
+  WireWriter request;
+  request.U32(static_cast<std::uint32_t>(JailRequest::kKill)).U64(cell);
+  const std::lock_guard lock(mutex_);
+  // A jail that cannot be told has ended, and its cells with it.
+  [[maybe_unused]] const auto told = sys::SendMessage(socket_, request.bytes(), {}, Deadline::After(kAnswerWait));
+}
+
+}  // namespace writ::isolation::process

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "isolation/backend.h"
+#include "isolation/process/wire.h"
+#include "sys/tree.h"
+#include "sys/unique_fd.h"
+
+/// What travels between `writ` (client), `writ-jail` and a cell's PID 1. All sockets are SOCK_SEQPACKET; a large
+/// body travels in a sealed memory file, so that its reader sees bytes that cannot change any more.
+namespace writ::isolation::process {
+
+constexpr std::size_t kMessageBytesMax = 16384;
+constexpr std::size_t kBodyBytesMax = 8u << 20;  ///< argv and environment; the kernel itself stops at about 2 MiB
+
+void Encode(WireWriter& out, const Mechanisms& mechanisms);
+Mechanisms DecodeMechanisms(WireReader& in);
+
+// ---- client -> jail ----
+
+enum class JailRequest : std::uint32_t {
+  kPrepare = 1,  ///< have one more cell ready; no answer
+  kLaunch = 2,   ///< body: LaunchBody; answered by LaunchReply
+  kKill = 3,     ///< SIGKILL a cell's PID 1; no answer
+};
+
+/// A kLaunch message. Descriptors follow in this order: body, then stdout and stderr without a terminal, then those
+/// that the flags name (directories of the host for root, workspace, inputs).
+struct Launch {
+  bool terminal = false, stdin_fd = false, root = false, workspace = false, inputs = false;
+};
+void Encode(WireWriter& out, const Launch& launch);
+Result<Launch> DecodeLaunch(ByteView bytes);
+
+/// The jail's first message.
+struct Hello {
+  Mechanisms offered;          ///< what this host lets the jail enforce with control groups, and "groups"
+  std::optional<Error> error;  ///< set: no cell can be made here; the jail ends
+};
+void Encode(WireWriter& out, const Hello& hello);
+Result<Hello> DecodeHello(ByteView bytes);
+
+/// The part of SessionSpec that crosses the socket; descriptors travel beside it.
+struct LaunchBody {
+  std::vector<std::string> argv, env;
+  std::string cwd;
+  Limits limits;
+  Mechanisms accepted;
+  std::string root_path, workspace_path, inputs_path;  ///< empty: none
+  bool terminal = false;
+  std::uint16_t rows = 0, columns = 0;
+};
+void Encode(WireWriter& out, const LaunchBody& body);
+Result<LaunchBody> DecodeLaunchBody(ByteView bytes);
+
+/// Answer to kLaunch. On success these descriptors follow: control socket to PID 1, pidfd of PID 1, and one
+/// descriptor per name in `stats` (readable cgroup files).
+struct LaunchReply {
+  std::uint64_t cell = 0;         ///< name for kKill
+  Mechanisms enforced;            ///< what the jail set up for this run
+  std::vector<std::string> stats; ///< "v1.cpu", "v1.peak", "v1.oom", "v2.cpu", "v2.peak", "v2.oom"
+  std::optional<Error> error;     ///< set: no descriptors follow
+};
+void Encode(WireWriter& out, const LaunchReply& reply);
+Result<LaunchReply> DecodeLaunchReply(ByteView bytes);
+
+// ---- jail -> PID 1 ----
+
+/// The first message of the jail: the ids of the cell are mapped.
+constexpr std::string_view kMapped = "mapped";
+
+/// The second: run a guest. Descriptors follow in this order: body, then stdout and stderr without a terminal, then
+/// those that the flags name.
+struct CellLaunch {
+  bool terminal = false, stdin_fd = false, workspace = false, workspace_is_copy = false, inputs = false;
+};
+void Encode(WireWriter& out, const CellLaunch& launch);
+Result<CellLaunch> DecodeCellLaunch(ByteView bytes);
+
+// ---- client -> PID 1 ----
+
+enum class InitRequest : std::uint32_t {
+  kKill = 1,    ///< end every process of the guest now
+  kResize = 2,  ///< rows, columns of the terminal
+  kOpen = 3,    ///< text: name; one descriptor: directory. After the end only. Answered by OpenReply
+  kPlace = 4,   ///< u32: Place. After the end only. Answered by OpenReply
+};
+
+// ---- PID 1 -> client ----
+
+enum class InitReport : std::uint32_t {
+  kStarted = 1,  ///< the guest runs; Mechanisms follow; with a terminal: one descriptor, the master
+  kFailed = 2,   ///< code, text: the cell could not be completed; nothing ran
+  kEnded = 3,    ///< EndReport: every process of the guest is dead
+  kEntry = 4,    ///< OpenReply
+};
+
+struct EndReport {
+  enum class Cause : std::uint32_t { kItself = 0, kExecFailed = 1, kTimeLimit = 2, kKilled = 3 };
+  Cause cause = Cause::kItself;
+  std::int32_t wait_status = 0;  ///< of the main process, as waitpid(2) gives it
+  std::int32_t exec_errno = 0;   ///< with kExecFailed
+  std::int64_t wall_us = 0, user_us = 0, system_us = 0;  ///< user and system of all reaped processes
+};
+void Encode(WireWriter& out, const EndReport& report);
+EndReport DecodeEndReport(WireReader& in);
+
+/// Answer to kOpen and kPlace; one descriptor follows unless `error` is set.
+struct EntryReply {
+  sys::TreeEntry entry;        ///< `entry.fd` travels beside the bytes
+  bool complete = false;       ///< with kPlace: see GuestTree
+  std::optional<Error> error;
+};
+void Encode(WireWriter& out, const EntryReply& reply);
+EntryReply DecodeEntryReply(WireReader& in);
+
+/// A sealed memory file with these bytes. Source: memfd_create(2), fcntl(2) F_ADD_SEALS.
+Result<sys::UniqueFd> SealBody(ByteView bytes);
+/// Reads a body. Errors: kInvalid when it is not sealed against writing and shrinking or exceeds kBodyBytesMax.
+Result<std::vector<std::uint8_t>> ReadBody(const sys::UniqueFd& body);
+
+}  // namespace writ::isolation::process

@@ -1,0 +1,352 @@
+#include "isolation/process/process_session.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "isolation/process/cell_stats.h"
+#include "isolation/process/remote_tree.h"
+#include "isolation/process/stream_pump.h"
+#include "sys/socket.h"
+
+namespace writ::isolation::process {
+namespace {
+
+constexpr Millis kStartWait{60'000};
+/// PID 1 ends the guest at its deadline; this long after it the client stops waiting for that and kills the cell.
+constexpr Millis kBackstop{5'000};
+
+class ProcessSession final : public Session {
+ public:
+  ProcessSession(std::shared_ptr<JailClient> jail, Launched launched, Limits limits, bool kill_on_output_limit, OutputSink& sink)
+      : jail_(std::move(jail)),
+        cell_(launched.cell),
+        control_(std::make_shared<sys::UniqueFd>(std::move(launched.control))),
+        pidfd_(std::move(launched.pidfd)),
+        stats_(std::move(launched.stats)),
+        limits_(limits),
+        kill_on_output_limit_(kill_on_output_limit),
+        opener_(control_) {
+    streams_.reserve(2);
+    sink_ = &sink;
+    guarantees_.tier = "process";
+    guarantees_.backend = "writ-jail/" WRIT_VERSION;
+    guarantees_.enforced = std::move(launched.enforced);
+    guarantees_.enforced["stdout"] = guarantees_.enforced["stderr"] = "pipe";
+  }
+  ~ProcessSession() override;
+
+  Result<> AwaitStart(std::string program);
+  void AddStream(Stream stream, sys::UniqueFd fd, std::uint64_t bytes_max) {
+    streams_.emplace_back(stream, std::move(fd), bytes_max);
+  }
+  void AddTerminalInput(sys::UniqueFd fd) { input_ = std::move(fd); }
+
+  Result<Outcome> Wait(Deadline deadline) override;
+  void Kill(Termination how) noexcept override;
+  void Resize(SessionSpec::Terminal size) noexcept override;
+  const Guarantees& guarantees() const noexcept override { return guarantees_; }
+  Result<GuestTree> Tree(Place place) override;
+
+ private:
+  Result<> Step(Deadline deadline);
+  Result<> ReadControl();
+  Result<> PumpInput();
+  Result<> CheckCpu();
+  Outcome Conclude();
+  bool Finished() const;
+
+  std::shared_ptr<JailClient> jail_;
+  const std::uint64_t cell_;
+  std::shared_ptr<sys::UniqueFd> control_;
+  sys::UniqueFd pidfd_;
+  CellStats stats_;
+  const Limits limits_;
+  const bool kill_on_output_limit_;
+  OutputSink* sink_;
+  std::vector<StreamPump> streams_;
+  sys::UniqueFd terminal_, input_;
+  Guarantees guarantees_;
+  RemoteTreeOpener opener_;
+  std::string program_;
+  std::atomic<int> kill_reason_{-1};
+  std::optional<EndReport> end_;
+  bool cell_died_ = false;
+  Deadline backstop_ = Deadline::Never();
+  Deadline next_cpu_check_ = Deadline::Never();
+};
+
+ProcessSession::~ProcessSession() {
+  // PID 1 exits when its socket closes, and every process of the cell with it.
+  control_->Reset();
+  if (!sys::WaitReadable(pidfd_.get(), Deadline::After(Millis{1000}))) {
+    jail_->Kill(cell_);
+    [[maybe_unused]] const auto dead = sys::WaitReadable(pidfd_.get(), Deadline::After(Millis{10'000}));
+  }
+}
+
+Result<> ProcessSession::AwaitStart(std::string program) {
+  program_ = std::move(program);
+  auto message = WRIT_TRY("start the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kStartWait)));
+  if (message.end) return Fail(Code::kUnavailable, "the cell's PID 1 died while it was being made{}",
+                               stats_.OutOfMemoryKills() > 0 ? ": the memory limit is too small for a cell" : "");
+  WireReader in(message.bytes);
+  const auto kind = static_cast<InitReport>(in.U32());
+  if (kind == InitReport::kFailed) {
+    const auto code = static_cast<Code>(in.U32());
+    return std::unexpected(Error{code, in.Text()});
+  }
+  if (kind != InitReport::kStarted) return Fail(Code::kInternal, "PID 1 sent an unexpected report");
+  for (auto& [name, mechanism] : DecodeMechanisms(in)) guarantees_.enforced[name] = mechanism;
+  WRIT_TRY("start the cell", in.Done());
+  if (message.fds.size() == 1) {
+    terminal_ = std::move(message.fds[0]);
+    sys::UniqueFd reading{::fcntl(terminal_.get(), F_DUPFD_CLOEXEC, 3)};
+    if (!reading.valid()) return FailErrno("copy the terminal");
+    AddStream(Stream::kStdout, std::move(reading), limits_.stdout_bytes);
+  }
+  backstop_ = Deadline::After(limits_.wall_time + kBackstop);
+  if (stats_.CountsCpu()) next_cpu_check_ = Deadline::After(limits_.cpu_time * 1000 / std::max(1000u, limits_.cpu_millis));
+  return {};
+}
+
+void ProcessSession::Kill(Termination how) noexcept {
+  int none = -1;
+  if (!kill_reason_.compare_exchange_strong(none, static_cast<int>(how))) return;
+  WireWriter request;
+  request.U32(static_cast<std::uint32_t>(InitRequest::kKill));
+  if (!sys::SendMessage(*control_, request.bytes(), {}, Deadline::After(Millis{1000}))) jail_->Kill(cell_);
+}
+
+void ProcessSession::Resize(SessionSpec::Terminal size) noexcept {
+  if (!terminal_.valid()) return;
+  WireWriter request;
+  request.U32(static_cast<std::uint32_t>(InitRequest::kResize)).U32(size.rows).U32(size.columns);
+  // A size that did not arrive is corrected by the next change; the guest is not worth ending for it.
+  [[maybe_unused]] const auto sent = sys::SendMessage(*control_, request.bytes(), {}, Deadline::After(Millis{100}));
+}
+
+bool ProcessSession::Finished() const {
+  return (end_ || cell_died_) && std::all_of(streams_.begin(), streams_.end(), [](const StreamPump& s) { return s.closed(); });
+}
+
+Result<> ProcessSession::ReadControl() {
+  auto message = WRIT_TRY("hear from the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(Millis{0})));
+  if (message.end) {
+    cell_died_ = true;
+    return {};
+  }
+  WireReader in(message.bytes);
+  const auto kind = static_cast<InitReport>(in.U32());
+  if (kind == InitReport::kEnded) {
+    end_ = DecodeEndReport(in);
+  } else if (kind == InitReport::kFailed) {
+    in.U32();
+    return Fail(Code::kInternal, "the cell failed: {}", in.Text());
+  }
+  return in.Done();
+}
+
+/// Copies the caller's input into the terminal; its end becomes the terminal's end-of-file character.
+Result<> ProcessSession::PumpInput() {
+  char chunk[4096];
+  const ssize_t got = ::read(input_.get(), chunk, sizeof chunk);
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return {};
+  std::string_view data(chunk, got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (got <= 0) {
+    input_.Reset();
+    data = "\x04";
+  }
+  for (std::size_t done = 0; done < data.size();) {
+    const ssize_t wrote = ::write(terminal_.get(), data.data() + done, data.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) {
+      input_.Reset();  // the guest's side is closed: nobody reads any more
+      return {};
+    }
+    done += static_cast<std::size_t>(wrote);
+  }
+  return {};
+}
+
+/// The group's processor time cannot pass the limit before (limit - used) / cores has gone by: sleep until then.
+Result<> ProcessSession::CheckCpu() {
+  if (!next_cpu_check_.Passed()) return {};
+  const auto used = stats_.CpuTime();
+  if (!used) return Fail(Code::kInternal, "the cell's processor time cannot be read");
+  if (*used >= limits_.cpu_time) {
+    Kill(Termination::kCpuLimit);
+    next_cpu_check_ = Deadline::Never();
+    return {};
+  }
+  const Millis left = (limits_.cpu_time - *used) * 1000 / std::max(1000u, limits_.cpu_millis);
+  next_cpu_check_ = Deadline::After(std::max(left, Millis{5}));
+  return {};
+}
+
+Result<> ProcessSession::Step(Deadline deadline) {
+  pollfd items[8];
+  nfds_t count = 0;
+  const auto add = [&](int fd, short events) {
+    items[count] = {fd, events, 0};
+    return count++;
+  };
+  const bool listening = !end_ && !cell_died_;
+  const nfds_t control = listening ? add(control_->get(), POLLIN) : 0;
+  nfds_t at[2] = {};
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    if (streams_[i].closed()) continue;
+    const int waiting = sink_->NotReady(streams_[i].stream());
+    at[i] = waiting >= 0 ? add(waiting, POLLOUT) : add(streams_[i].fd(), POLLIN);
+    streams_[i].set_blocked(waiting >= 0);
+  }
+  const bool typing = listening && input_.valid() && terminal_.valid();
+  const nfds_t typed = typing ? add(input_.get(), POLLIN) : 0;
+  const Deadline until = deadline.Earlier(backstop_).Earlier(next_cpu_check_);
+  if (::poll(items, count, until.PollTimeoutMs()) < 0) {
+    if (errno == EINTR) return {};
+    return FailErrno("poll");
+  }
+  if (listening && items[control].revents != 0) WRIT_TRY("cell", ReadControl());
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    if (streams_[i].closed() || streams_[i].blocked() || items[at[i]].revents == 0) continue;
+    const bool over = WRIT_TRY("output", streams_[i].Pump(*sink_));
+    if (over && kill_on_output_limit_) Kill(Termination::kOutputLimit);
+  }
+  if (typing && items[typed].revents != 0) WRIT_TRY("input", PumpInput());
+  if (listening) WRIT_TRY("processor time", CheckCpu());
+  if (backstop_.Passed() && listening) {
+    jail_->Kill(cell_);
+    backstop_ = Deadline::Never();
+  }
+  return {};
+}
+
+Result<Outcome> ProcessSession::Wait(Deadline deadline) {
+  while (!Finished()) {
+    if (Result<> step = Step(deadline); !step) {
+      Kill(Termination::kInterrupted);
+      jail_->Kill(cell_);
+      return std::unexpected(std::move(step.error()));
+    }
+    if (!Finished() && deadline.Passed()) return Fail(Code::kDeadline, "the guest is still running");
+  }
+  return Conclude();
+}
+
+Outcome ProcessSession::Conclude() {
+  Outcome outcome;
+  const int reason = kill_reason_.load();
+  const bool out_of_memory = stats_.OutOfMemoryKills() > 0;
+  if (!end_) {
+    outcome.how = out_of_memory ? Termination::kMemoryLimit : reason >= 0 ? static_cast<Termination>(reason) : Termination::kInterrupted;
+    outcome.message = out_of_memory ? "the memory limit ended the cell's own PID 1" : "the cell ended before it could report";
+  } else {
+    const int status = end_->wait_status;
+    switch (end_->cause) {
+      case EndReport::Cause::kExecFailed:
+        outcome.how = Termination::kNotStarted;
+        outcome.code = end_->exec_errno == ENOENT || end_->exec_errno == ENOTDIR ? 127 : 126;
+        outcome.message = fmt::format("cannot execute {}: {}", program_, ::strerrordesc_np(end_->exec_errno) ?: "unknown error");
+        break;
+      case EndReport::Cause::kTimeLimit:
+        outcome.how = Termination::kTimeLimit;
+        outcome.message = fmt::format("the time limit of {} ms ended it", limits_.wall_time.count());
+        break;
+      case EndReport::Cause::kKilled:
+        outcome.how = reason >= 0 ? static_cast<Termination>(reason) : Termination::kCancelled;
+        if (outcome.how == Termination::kCpuLimit)
+          outcome.message = fmt::format("the processor time limit of {} ms ended it", limits_.cpu_time.count());
+        if (outcome.how == Termination::kOutputLimit) outcome.message = "the output limit ended it";
+        break;
+      case EndReport::Cause::kItself:
+        if (WIFSIGNALED(status)) {
+          outcome.how = Termination::kSignal;
+          outcome.code = WTERMSIG(status);
+        } else {
+          outcome.how = Termination::kExited;
+          outcome.code = WEXITSTATUS(status);
+        }
+        if (out_of_memory && (outcome.how == Termination::kSignal || outcome.code != 0)) {
+          outcome.how = Termination::kMemoryLimit;
+          outcome.message = fmt::format("the memory limit of {} bytes ended a process of it", limits_.memory_bytes);
+        } else if (out_of_memory) {
+          outcome.message = "the memory limit ended a process of it, and the command went on";
+        }
+        if (outcome.how == Termination::kSignal && outcome.code == SIGXCPU && guarantees_.enforced["cpu-time"] == "rlimit")
+          outcome.how = Termination::kCpuLimit;
+        break;
+    }
+    outcome.use.wall_us = end_->wall_us;
+    outcome.use.cpu_user_us = end_->user_us;
+    outcome.use.cpu_system_us = end_->system_us;
+  }
+  outcome.use.memory_peak_bytes = stats_.MemoryPeak();
+  for (const StreamPump& stream : streams_) {
+    const bool out = stream.stream() == Stream::kStdout;
+    (out ? outcome.use.stdout_bytes : outcome.use.stderr_bytes) = stream.bytes_seen();
+    (out ? outcome.stdout_truncated : outcome.stderr_truncated) = stream.truncated();
+  }
+  return outcome;
+}
+
+Result<GuestTree> ProcessSession::Tree(Place place) {
+  if (!end_) return Fail(Code::kUnavailable, "the cell is gone, and what the guest wrote with it");
+  auto [entry, complete] = WRIT_TRY("open what the guest left", opener_.OpenPlace(place));
+  return GuestTree{std::move(entry.fd), &opener_, complete};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient> jail, SessionSpec spec, OutputSink& sink) {
+  LaunchBody body;
+  body.argv = spec.argv;
+  body.env = std::move(spec.env);
+  body.cwd = spec.cwd;
+  body.limits = spec.limits;
+  body.accepted = spec.accepted;
+  const Launch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.root.has_value(),
+                      spec.workspace.has_value(), spec.inputs.has_value()};
+  std::vector<int> fds;
+  sys::UniqueFd out_read, out_write, err_read, err_write;
+  if (spec.terminal) {
+    body.terminal = true;
+    body.rows = spec.terminal->rows;
+    body.columns = spec.terminal->columns;
+  } else {
+    for (auto [reading, writing] : {std::pair{&out_read, &out_write}, {&err_read, &err_write}}) {
+      int ends[2];
+      if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe");
+      *reading = sys::UniqueFd{ends[0]};
+      *writing = sys::UniqueFd{ends[1]};
+    }
+    fds = {out_write.get(), err_write.get()};
+    if (launch.stdin_fd) fds.push_back(spec.stdin_fd.get());
+  }
+  for (const auto& [layer, path] : {std::pair{&spec.root, &body.root_path}, {&spec.workspace, &body.workspace_path},
+                                    {&spec.inputs, &body.inputs_path}}) {
+    if (!*layer) continue;
+    *path = (*layer)->host_path;
+    fds.push_back((*layer)->fd.get());
+  }
+  Launched launched = WRIT_TRY("launch", jail->Launch(launch, body, std::move(fds)));
+  out_write.Reset();
+  err_write.Reset();
+  auto session = std::make_unique<ProcessSession>(std::move(jail), std::move(launched), spec.limits, spec.kill_on_output_limit, sink);
+  if (!spec.terminal) {
+    session->AddStream(Stream::kStdout, std::move(out_read), spec.limits.stdout_bytes);
+    session->AddStream(Stream::kStderr, std::move(err_read), spec.limits.stderr_bytes);
+  } else if (spec.stdin_fd.valid()) {
+    session->AddTerminalInput(std::move(spec.stdin_fd));
+  }
+  WRIT_TRY("launch", session->AwaitStart(spec.argv[0]));
+  return session;
+}
+
+}  // namespace writ::isolation::process

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.h"
+#include "sys/unique_fd.h"
+
+namespace writ::isolation::process {
+
+/// What a cell's private root is made of. Called by PID 1 inside its own mount, PID and user namespace, before any
+/// guest exists.
+struct RootPlan {
+  const sys::UniqueFd* custom_root = nullptr;  ///< detached mount of another root file system; null: host's system directories
+  std::uint64_t disk_bytes = 0, inodes = 0;    ///< of all writable places together
+  bool whole_range = false;                    ///< id 0 exists inside
+};
+
+/// The finished root. The process has pivoted into it; the host's mounts are gone from its namespace.
+struct CellRoot {
+  sys::UniqueFd scratch;       ///< detached handle on the one writable tmpfs: tmp, work, out, shm, upper, overlay
+  bool upper_possible = false; ///< the tmpfs keeps the attributes that an overlay's upper layer needs
+};
+
+/// Builds /usr (and its siblings, read-only), a generated /etc, own /proc and /dev, and /tmp /work /out /dev/shm on one
+/// tmpfs, then pivots. No host directory outside the system directories is bound.
+/// Errors: the step that failed, with errno; the caller exits.
+/// Sources: pivot_root(2), mount_namespaces(7), proc(5).
+Result<CellRoot> BuildRoot(const RootPlan& plan);
+
+/// Changes the size of the writable places. Source: tmpfs(5).
+Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint64_t inodes);
+
+/// Shows `lower` (detached mount) copy-on-write at /work.
+Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower);
+/// Shows `lower` (detached mount) read-only at /in, through an overlay so that its host path is not visible.
+Result<> MountInputs(const sys::UniqueFd& lower);
+/// Hides the building place once nothing more will be mounted.
+Result<> SealRoot();
+
+}  // namespace writ::isolation::process
