@@ -149,7 +149,7 @@ class Reader {
     Skip();
     if (!Take('}')) {
       do {
-        Json::Member member;
+        Json::Member member{std::string(), Json()};  // clang settles on "not default constructible" inside Json
         Skip();
         if (at_ >= text_.size() || text_[at_] != '"') return RefuseHere("a member name in double quotes");
         if (!String(member.first)) return false;
