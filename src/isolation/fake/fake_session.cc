@@ -37,7 +37,7 @@ FakeSession::FakeSession(SessionSpec spec, Script script, OutputSink& sink, std:
       script_(std::move(script)),
       sink_(sink),
       directory_(std::move(directory)),
-      guarantees_{.tier = "process", .backend = "fake 1", .enforced = {}},
+      guarantees_{.tier = "process", .backend = "fake/1", .enforced = {}},
       started_(std::chrono::steady_clock::now()) {
   for (const char* limit : {"cpu-time", "cpus", "memory", "pids", "files", "disk", "inodes"})
     guarantees_.enforced[limit] = "fake";
@@ -162,6 +162,8 @@ Result<Outcome> FakeSession::Wait(Deadline deadline) {
       outcome_.how = *how;
       outcome_.code = 0;
       outcome_.message = std::string(TerminationName(*how));
+      const auto wall = std::chrono::steady_clock::now() - started_;
+      outcome_.use.wall_us = std::chrono::duration_cast<std::chrono::microseconds>(wall).count();
     }
     ended_ = true;
   }
