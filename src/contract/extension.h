@@ -1,0 +1,163 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "canon/json.h"
+
+/// The `writ` member of contracts, receipts and requests (docs/formats/writ.md has every member and its meaning).
+/// Encoding leaves out what is empty; decoding refuses a wrong type, range or version with the member's path, ignores
+/// unknown members in contracts and receipts, and refuses them in requests.
+namespace writ::contract {
+
+inline constexpr std::string_view kExtension = "writ";
+inline constexpr int kExtensionVersion = 1;
+
+/// Limits of one run. Plain numbers with the unit in the name; each at least 1. The members are those of the
+/// isolation layer, which this layer must not know.
+struct RunLimits {
+  std::uint64_t wall_time_ms = 600'000;
+  std::uint64_t cpu_time_ms = 600'000;
+  std::uint64_t cpu_millis = 2000;  ///< thousandths of a core
+  std::uint64_t memory_bytes = 1ull << 30;
+  std::uint64_t pids = 256;
+  std::uint64_t open_files = 1024;
+  std::uint64_t stdout_bytes = 16ull << 20;
+  std::uint64_t stderr_bytes = 16ull << 20;
+  std::uint64_t disk_bytes = 512ull << 20;
+  std::uint64_t inodes = 65536;
+  bool operator==(const RunLimits&) const = default;
+};
+
+/// limit or property -> mechanism
+using MechanismMap = std::map<std::string, std::string, std::less<>>;
+
+struct InputDigest {
+  std::string name;
+  std::string type = "file";  ///< "file" or "directory"
+  std::string sha256;
+  std::uint64_t bytes = 0;
+  bool operator==(const InputDigest&) const = default;
+};
+struct DeclaredOutput {
+  std::string name;
+  bool optional = false;
+  bool operator==(const DeclaredOutput&) const = default;
+};
+struct WorkspaceView {
+  std::string mode = "copy-on-write";
+  std::string sha256;
+  bool operator==(const WorkspaceView&) const = default;
+};
+struct RootImage {
+  std::string label;                  ///< for people
+  std::optional<std::string> sha256;  ///< absent: the directory was not hashed
+  bool operator==(const RootImage&) const = default;
+};
+
+struct ContractExtension {
+  std::string tier = "process";
+  std::string weakest = "process";
+  RunLimits limits;
+  MechanismMap accept;
+  bool kill_on_output_limit = false;
+  std::vector<InputDigest> inputs;      ///< at most 10000
+  std::vector<DeclaredOutput> outputs;  ///< at most 10000
+  std::optional<WorkspaceView> workspace;
+  std::optional<RootImage> root;
+  std::vector<std::string> env_from_caller;
+  bool terminal = false;
+  std::string decision;                 ///< head of the decision log
+  std::optional<std::string> approval;
+  std::string nonce;                    ///< MakeNonce()
+  bool operator==(const ContractExtension&) const = default;
+};
+/// 32 random hex characters.
+std::string MakeNonce();
+canon::Json ToJson(const ContractExtension& extension);
+Result<ContractExtension> DecodeContractExtension(const canon::Json& json, std::string_view path = "contract.writ");
+
+struct BackendVersion {
+  std::string name, version;
+  bool operator==(const BackendVersion&) const = default;
+};
+struct TerminationRecord {
+  std::string how = "not_started";      ///< IsTerminationName
+  std::optional<std::uint64_t> code;    ///< exit code or signal number
+  std::optional<std::string> message;   ///< cut to 4096 characters when encoded
+  bool operator==(const TerminationRecord&) const = default;
+};
+/// exited, signal, time_limit, cpu_limit, memory_limit, output_limit, disk_limit, egress_budget, cancelled,
+/// interrupted, not_started.
+bool IsTerminationName(std::string_view how);
+/// `completed`, `cancelled` or `failed`: the receipt's status word that belongs to an end.
+std::string_view StatusOf(const TerminationRecord& termination);
+
+struct ResourceRecord {
+  std::uint64_t wall_us = 0;
+  std::optional<std::uint64_t> cpu_user_us, cpu_system_us, memory_peak_bytes;
+  std::uint64_t stdout_bytes = 0, stderr_bytes = 0;
+  bool operator==(const ResourceRecord&) const = default;
+};
+struct OutputDigest {
+  std::string name, sha256;
+  std::uint64_t bytes = 0;
+  bool operator==(const OutputDigest&) const = default;
+};
+struct UndeclaredOutput {
+  std::string name;
+  std::uint64_t bytes = 0;
+  bool operator==(const UndeclaredOutput&) const = default;
+};
+
+struct ReceiptExtension {
+  std::string tier = "none";               ///< "none": nothing was started
+  BackendVersion backend;
+  std::string kernel;
+  std::string version;                     ///< of the program that wrote the receipt
+  MechanismMap enforced;
+  std::string probe;                       ///< digest of the probe report
+  TerminationRecord termination;
+  ResourceRecord use;
+  std::uint64_t duration_us = 0;           ///< claim to receipt, monotonic clock
+  std::vector<OutputDigest> outputs;
+  std::vector<std::string> missing;
+  std::vector<UndeclaredOutput> undeclared;  ///< the first kUndeclaredMax are encoded
+  std::uint64_t undeclared_more = 0;         ///< encoding adds what it cut off
+  bool stdout_truncated = false, stderr_truncated = false;
+  bool operator==(const ReceiptExtension&) const = default;
+};
+inline constexpr std::size_t kUndeclaredMax = 1000;
+canon::Json ToJson(const ReceiptExtension& extension);
+Result<ReceiptExtension> DecodeReceiptExtension(const canon::Json& json, std::string_view path = "receipt.writ");
+canon::Json ToJson(const TerminationRecord& termination);
+canon::Json ToJson(const ResourceRecord& use);
+canon::Json ToJson(const BackendVersion& backend);
+canon::Json ToJson(const MechanismMap& mechanisms);
+
+/// What a request asks for; members that are absent take the plane's defaults.
+struct RequestExtension {
+  std::optional<std::string> tier, weakest;
+  std::map<std::string, std::uint64_t, std::less<>> limits;  ///< JSON member ("memoryBytes") -> value
+  MechanismMap accept;
+  bool kill_on_output_limit = false;
+  std::vector<InputDigest> inputs;
+  std::vector<DeclaredOutput> outputs;
+  std::optional<WorkspaceView> workspace;
+  std::optional<RootImage> root;
+  std::vector<std::string> env_from_caller;
+  bool terminal = false;
+  bool operator==(const RequestExtension&) const = default;
+};
+canon::Json ToJson(const RequestExtension& extension);
+Result<RequestExtension> DecodeRequestExtension(const canon::Json& json, std::string_view path = "request.writ");
+
+/// Sets a limit by its JSON member. False when there is no such limit.
+bool SetLimit(RunLimits& limits, std::string_view member, std::uint64_t value);
+
+}  // namespace writ::contract

@@ -1,0 +1,137 @@
+#include "contract/extension.h"
+
+#include <gtest/gtest.h>
+
+#include "contract/event.h"
+
+namespace writ::contract {
+namespace {
+
+using canon::Json;
+
+ContractExtension FullContract() {
+  ContractExtension extension;
+  extension.limits.memory_bytes = 1 << 20;
+  extension.accept = {{"memory", "rlimit"}};
+  extension.kill_on_output_limit = true;
+  extension.inputs = {{"data", "directory", std::string(64, 'a'), 7}};
+  extension.outputs = {{"out.txt", false}, {"extra", true}};
+  extension.workspace = WorkspaceView{"copy-on-write", std::string(64, 'b')};
+  extension.root = RootImage{"debian", std::string(64, 'c')};
+  extension.env_from_caller = {"LANG"};
+  extension.terminal = true;
+  extension.decision = std::string(64, 'd');
+  extension.approval = std::string(64, 'e');
+  extension.nonce = MakeNonce();
+  return extension;
+}
+
+ReceiptExtension FullReceipt() {
+  ReceiptExtension extension;
+  extension.tier = "process";
+  extension.backend = {"jail", "0.1.0"};
+  extension.kernel = "6.18.0";
+  extension.version = "0.1.0";
+  extension.enforced = {{"memory", "cgroup2"}, {"network", "netns"}};
+  extension.probe = std::string(64, 'f');
+  extension.termination = {"signal", 9, "killed"};
+  extension.use = {1000, 10, 20, 4096, 3, 4};
+  extension.duration_us = 2000;
+  extension.outputs = {{"out.txt", std::string(64, 'a'), 5}};
+  extension.missing = {"extra"};
+  extension.undeclared = {{"core", 12}};
+  extension.undeclared_more = 2;
+  extension.stderr_truncated = true;
+  return extension;
+}
+
+/// Wire names are a contract with readers elsewhere: they must not change by accident.
+TEST(Extension, NamesOnTheWire) {
+  ContractExtension extension;
+  extension.decision = std::string(64, '0');
+  extension.nonce = std::string(32, '0');
+  EXPECT_EQ(canon::Compact(ToJson(extension)),
+            "{\"v\":1,\"tier\":\"process\",\"weakest\":\"process\",\"limits\":{\"wallTimeMs\":600000,\"cpuTimeMs\":600000,"
+            "\"cpuMillis\":2000,\"memoryBytes\":1073741824,\"pids\":256,\"openFiles\":1024,\"stdoutBytes\":16777216,"
+            "\"stderrBytes\":16777216,\"diskBytes\":536870912,\"inodes\":65536},\"decision\":\"" + std::string(64, '0') +
+            "\",\"nonce\":\"" + std::string(32, '0') + "\"}");
+  EXPECT_EQ(canon::Compact(ToJson(ResourceRecord{1, 2, 3, 4, 5, 6})),
+            R"({"wallUs":1,"cpuUserUs":2,"cpuSystemUs":3,"memoryPeakBytes":4,"stdoutBytes":5,"stderrBytes":6})");
+  EXPECT_EQ(canon::Compact(ToJson(TerminationRecord{"exited", 0, {}})), R"({"how":"exited","code":0})");
+}
+
+TEST(Extension, ContractRoundTrips) {
+  const ContractExtension extension = FullContract();
+  EXPECT_EQ(DecodeContractExtension(ToJson(extension)).value(), extension);
+  EXPECT_NE(FullContract().nonce, extension.nonce);
+}
+
+TEST(Extension, ReceiptRoundTrips) { EXPECT_EQ(DecodeReceiptExtension(ToJson(FullReceipt())).value(), FullReceipt()); }
+
+TEST(Extension, RequestRoundTripsAndIsStrict) {
+  RequestExtension extension;
+  EXPECT_EQ(DecodeRequestExtension(ToJson(extension)).value(), extension);
+  extension.tier = "microvm";
+  extension.limits = {{"pids", 5}, {"memoryBytes", 1 << 20}};
+  extension.accept = {{"cpus", "nice"}};
+  extension.outputs = {{"x", true}};
+  EXPECT_EQ(DecodeRequestExtension(ToJson(extension)).value(), extension);
+  Json unknown = ToJson(extension);
+  unknown.Set("sudo", true);
+  EXPECT_EQ(DecodeRequestExtension(unknown).error().what, "request.writ.sudo: is not a known member");
+  Json limit = ToJson(extension);
+  limit.Set("limits", Json::Of({{"memory", 1}}));
+  EXPECT_EQ(DecodeRequestExtension(limit).error().what, "request.writ.limits.memory: is not a known limit");
+}
+
+TEST(Extension, ZeroAndUnknownVersionsAreRefused) {
+  const auto refused = [](const char* member, Json value) {
+    Json json = ToJson(FullContract());
+    json.Set(member, std::move(value));
+    const auto decoded = DecodeContractExtension(json);
+    return decoded ? std::string("accepted") : decoded.error().what;
+  };
+  EXPECT_EQ(refused("v", 2), "contract.writ.v: must be 1, the only version known here");
+  Json limits = *ToJson(FullContract()).Find("limits");
+  limits.Set("memoryBytes", 0);
+  EXPECT_EQ(refused("limits", limits), "contract.writ.limits.memoryBytes: must be a whole number from 1 to 9007199254740991");
+  limits.Remove("memoryBytes");
+  EXPECT_EQ(refused("limits", limits), "contract.writ.limits.memoryBytes: is missing");
+  EXPECT_EQ(refused("accept", Json::Of({{"memory", 1}})), "contract.writ.accept.memory: must be the name of a mechanism");
+  EXPECT_EQ(refused("onOutputLimit", "cut"), "contract.writ.onOutputLimit: must be \"kill\" where it is present");
+  EXPECT_EQ(refused("nonce", "short"), "contract.writ.nonce: must have 32 to 32 characters, has 5");
+  EXPECT_EQ(refused("decision", "x"), "contract.writ.decision: must be 64 lower-case hex characters");
+  Json receipt = ToJson(FullReceipt());
+  receipt.Set("termination", Json::Of({{"how", "vanished"}}));
+  EXPECT_EQ(DecodeReceiptExtension(receipt).error().what, "receipt.writ.termination.how: is not one of the ends a run can have");
+}
+
+TEST(Extension, ListsAreBoundedWhenWritten) {
+  ReceiptExtension extension = FullReceipt();
+  extension.undeclared.assign(kUndeclaredMax + 5, {"f", 1});
+  extension.termination.message = std::string(100000, 'x');
+  const ReceiptExtension decoded = DecodeReceiptExtension(ToJson(extension)).value();
+  EXPECT_EQ(decoded.undeclared.size(), kUndeclaredMax);
+  EXPECT_EQ(decoded.undeclared_more, 7u);
+  EXPECT_LT(decoded.termination.message->size(), 5000u);
+}
+
+TEST(Extension, StatusWordsFollowFromTheEnd) {
+  EXPECT_EQ(StatusOf({"exited", 0, {}}), "completed");
+  EXPECT_EQ(StatusOf({"exited", 3, {}}), "failed");
+  EXPECT_EQ(StatusOf({"exited", {}, {}}), "failed");
+  EXPECT_EQ(StatusOf({"cancelled", {}, {}}), "cancelled");
+  EXPECT_EQ(StatusOf({"time_limit", {}, {}}), "failed");
+}
+
+TEST(Extension, EventsCarryTheirFactsInside) {
+  Json made = event::Extension("writ.output.missing", Json::Of({{"name", "x"}}));
+  event::StampMonotonic(made, 12);
+  EXPECT_EQ(canon::Compact(made), R"({"type":"writ.output.missing","writ":{"v":1,"name":"x","monoUs":12}})");
+  Json plain = event::RunCreated();
+  event::StampMonotonic(plain, 0);
+  EXPECT_EQ(canon::Compact(plain), R"({"type":"run.created","writ":{"v":1,"monoUs":0}})");
+}
+
+}  // namespace
+}  // namespace writ::contract
