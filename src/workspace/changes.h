@@ -42,7 +42,8 @@ struct ChangeOptions {
 /// Compares what a run left with what it was given. `tree` must be at rest (its last process is dead).
 /// `complete`: names that are absent were deleted; otherwise `tree` is the upper layer of an overlay: absence means
 /// unchanged, a whiteout deletes, an opaque directory deletes what it does not hold. The overlay must have been
-/// mounted with redirect_dir=off and metacopy=off. New contents go to `sink`. Paths that were kept out of the run
+/// mounted with redirect_dir=off and metacopy=off. New contents go to `sink`; that of a file whose mode alone changed
+/// does not. Paths that were kept out of the run
 /// (`before.denied_kept_out`) do not count as deleted.
 /// Bounds do not fail: the result is cut and says so in `incomplete`.
 /// Errors: those of reading the root and of the sink.

@@ -33,7 +33,7 @@ using TextSink = std::function<Result<>(std::string_view)>;
 /// (SHA-1) in index lines, names quoted as git does. Left out, because git refuses or cannot express them: paths
 /// below a `.git` directory, directories, permission bits other than the executable bit.
 /// Originals are read below `originals` and used only if they still have the recorded hash.
-/// Memory: four times `binary_bytes_max` at most. Errors: those of `out` and of blobs that cannot be read.
+/// Memory: eight times `binary_bytes_max` at most. Errors: those of `out` and of blobs that cannot be read.
 Result<DiffResult> WriteDiff(const ChangeSet& changes, const sys::UniqueFd& originals, BlobSource& blobs,
                              const DiffLimits& limits, const TextSink& out);
 
