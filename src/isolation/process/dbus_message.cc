@@ -172,6 +172,8 @@ Result<Message> Parse(std::string_view bytes) {
       if (!rest.empty()) return Fail(Code::kCorrupt, "header field with more than one type");
     }
   }
+  for (const char byte : bytes.substr(fields_end, BodyOffset(fields_end - kFixedHeader) - fields_end))
+    if (byte != '\0') return Fail(Code::kCorrupt, "D-Bus padding is not zero");
   const bool answers = message.type == Type::kReturn || message.type == Type::kError;
   if (answers && message.reply_serial == 0) return Fail(Code::kCorrupt, "D-Bus answer that names no call");
   message.body = std::string(bytes.substr(BodyOffset(fields_end - kFixedHeader)));
