@@ -23,7 +23,9 @@ struct ApplyOptions {
 };
 
 struct ApplyReport {
-  std::vector<Skipped> conflicts;   ///< why nothing was changed; with `force`: what was overwritten
+  bool refused = false;             ///< nothing was changed because of `conflicts`
+  std::vector<Skipped> conflicts;   ///< paths that no longer are what the changes were made from; with `force` and
+                                    ///< not refused: what was overwritten all the same
   std::vector<std::string> applied; ///< in the order of doing; with `dry_run`: what would be done
   std::vector<std::string> already; ///< had the new state before
   std::vector<Skipped> held_back;   ///< dangerous changes, and parts that cannot be applied (reason)
@@ -32,7 +34,8 @@ struct ApplyReport {
 };
 
 /// Brings changes into the directory they were made from. Nothing is changed if any path no longer has its recorded
-/// original (content, type; a path that should be new exists), unless `force`. All new files are staged first in a
+/// original (content, type; a path that should be new exists), unless `force`; but even then not if a directory that has
+/// to go holds files the run did not know, or a path leads through a link or mount. All new files are staged first in a
 /// directory of their own below `root` (hash checked, fsync), then renamed into place one by one; deletions come
 /// last. Every path is resolved beneath `root` without links and mounts. Set-id bits are never applied. An owner is
 /// kept where the caller may. Applying again is harmless: what has the new state is left alone.
