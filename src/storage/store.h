@@ -29,18 +29,18 @@ enum class Durability : std::uint8_t {
 
 /// One row of the run table. Texts are returned byte for byte as they were stored.
 struct Run {
-  std::string id;
+  std::string id{};
   RunStatus status = RunStatus::kCreated;
   std::uint64_t number = 0;        ///< order of creation in this store; clocks play no part
   WallTime created{}, updated{};
-  std::string summary;             ///< JSON text for lists
-  std::optional<std::string> contract, receipt;
-  std::string head;                ///< hash of the last event, or the contract hash; "" without a contract
+  std::string summary{};             ///< JSON text for lists
+  std::optional<std::string> contract{}, receipt{};
+  std::string head{};                ///< hash of the last event, or the contract hash; "" without a contract
   std::uint64_t event_count = 0;
 };
 
 struct NewRun {
-  std::string id;                  ///< [A-Za-z0-9_-]{1,128}
+  std::string id{};                  ///< [A-Za-z0-9_-]{1,128}
   RunStatus status = RunStatus::kCreated;
   WallTime created{};
   std::string summary = "{}";
@@ -49,14 +49,14 @@ struct NewRun {
 /// One event of a run's chain, made by the layer above; the store checks `seq` and `prev` against its head.
 struct NewEvent {
   std::uint64_t seq = 0;
-  std::string_view prev, hash;     ///< 64 lower-case hex characters
-  std::string_view text;           ///< stored verbatim
+  std::string_view prev{}, hash{}; ///< 64 lower-case hex characters
+  std::string_view text{};           ///< stored verbatim
 };
 
 struct Artifact {
-  std::string kind;                ///< "diff", "log", "file", ...
-  std::string name;                ///< for people and `get`; unique per run and kind
-  std::string hash;                ///< of the blob
+  std::string kind{};                ///< "diff", "log", "file", ...
+  std::string name{};                ///< for people and `get`; unique per run and kind
+  std::string hash{};                ///< of the blob
   std::uint64_t bytes = 0;
   bool operator==(const Artifact&) const = default;
 };
@@ -69,21 +69,21 @@ std::optional<DecisionKind> DecisionKindFromName(std::string_view name);
 struct NewDecision {
   DecisionKind kind = DecisionKind::kDeny;
   WallTime at{};
-  std::string run_id;              ///< may be empty
-  std::string digest;              ///< of what was judged: the unsigned contract or the request; 64 hex characters
-  std::string policy_hash;         ///< 64 hex characters, or empty when no policy could be read
-  std::string reason;
-  canon::Json detail;              ///< further members, an object; null for none
+  std::string run_id{};              ///< may be empty
+  std::string digest{};              ///< of what was judged: the unsigned contract or the request; 64 hex characters
+  std::string policy_hash{};         ///< 64 hex characters, or empty when no policy could be read
+  std::string reason{};
+  canon::Json detail{};              ///< further members, an object; null for none
 };
 struct DecisionHead {
   std::uint64_t count = 0;         ///< entries in the log
-  std::string hash;                ///< of the last entry; the genesis when there is none
+  std::string hash{};                ///< of the last entry; the genesis when there is none
 };
 struct Decision {
   std::uint64_t seq = 0;
   DecisionKind kind = DecisionKind::kDeny;
-  std::string run_id, hash;
-  std::string text;                ///< the whole entry, docs/formats/store.md
+  std::string run_id{}, hash{};
+  std::string text{};                ///< the whole entry, docs/formats/store.md
 };
 
 /// A group of changes that is stored as one or not at all. Destroying it without Commit undoes it. It holds the
@@ -97,13 +97,13 @@ class Transaction {
   /// Stores the contract and starts the chain at its hash. Errors: kInvalid if the run has a contract.
   virtual Result<> SetContract(std::string_view id, std::string_view text, std::string_view contract_hash) = 0;
   /// O(1). Errors: kInvalid when seq or prev do not continue the chain (nothing is stored), when the run has no
-  /// contract yet, or when it has its receipt.
+  /// contract yet, or when it has ended.
   virtual Result<> AppendEvent(std::string_view id, const NewEvent& event) = 0;
   /// Stores the receipt and ends the run; `events_head` must be the chain's head and `status` terminal.
   /// Errors: kInvalid otherwise, and when the run has a receipt.
   virtual Result<> SetReceipt(std::string_view id, std::string_view text, std::string_view events_head,
                               RunStatus status, WallTime now) = 0;
-  /// Errors: kInvalid when the run is in a terminal state.
+  /// A terminal status ends the run without a receipt. Errors: kInvalid when the run has ended.
   virtual Result<> SetStatus(std::string_view id, RunStatus status, WallTime now) = 0;
   virtual Result<> SetSummary(std::string_view id, std::string_view summary) = 0;
   virtual Result<> AddArtifact(std::string_view id, const Artifact& artifact) = 0;
@@ -117,7 +117,9 @@ class Transaction {
   /// Small values under a name, replaced as a whole (probe report, caches).
   virtual Result<> PutValue(std::string_view key, std::string_view value) = 0;
 
-  /// Ends the transaction. On error nothing was stored. Errors: kExhausted on a full disk.
+  /// Ends the transaction. On error nothing is stored, with one exception: when the disk accepts the data but refuses
+  /// to sync it, others may see it although it can still be lost; treat it as not stored. Errors: kExhausted on a
+  /// full disk.
   virtual Result<> Commit(Durability durability) = 0;
 };
 
@@ -142,7 +144,7 @@ class Store {
   virtual Result<std::vector<std::string>> Events(std::string_view id, std::uint64_t from_seq = 0,
                                                   std::size_t limit = SIZE_MAX) = 0;
   virtual Result<std::vector<Artifact>> Artifacts(std::string_view id) = 0;
-  /// Ids of runs that have a contract and no receipt, oldest first: live ones, and those a crash left behind.
+  /// Ids of runs that have a contract and have not ended, oldest first: live ones, and those a crash left behind.
   virtual Result<std::vector<std::string>> Unfinished() = 0;
   /// Ids of ended runs last changed before `older_than`, oldest first, never one of the newest `keep_last` runs.
   virtual Result<std::vector<std::string>> GcCandidates(WallTime older_than, std::size_t keep_last) = 0;

@@ -16,7 +16,7 @@ struct BlobDirectoryOptions {
 };
 
 /// Opens `blobs/` of a state directory: HASH[0:2]/HASH, files 0400, directories 0700, temporary files in `tmp`.
-/// Temporary files that a crash left are removed.
+/// A crash can leave temporary files; ForEach removes those that nobody has written to for a day.
 Result<std::unique_ptr<BlobStore>> OpenBlobDirectory(const StateDir& state, BlobDirectoryOptions options = {});
 
 }  // namespace writ::storage

@@ -1,0 +1,296 @@
+#include "storage/blobs/directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <set>
+
+#include "base/ids.h"
+#include "crypto/digest.h"
+#include "sys/file.h"
+
+namespace writ::storage {
+namespace {
+
+constexpr std::size_t kReadStep = 64u << 10;
+constexpr std::size_t kFanOutLetters = 2;
+constexpr std::size_t kNamesMax = 1u << 22;  // per fan-out directory
+constexpr Millis kAbandonedAfter = std::chrono::hours{24};
+constexpr const char* kTemporaryName = "tmp";
+
+WallTime FromTimespec(const struct timespec& time) {
+  return WallTime(Millis(std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000));
+}
+
+/// `blobs/` and what several objects need of it.
+struct Place {
+  std::string path;
+  sys::UniqueFd root;
+  StateAccess access;
+  BlobDirectoryOptions options;
+
+  void Step(std::string_view step) const {
+    if (options.before_step) options.before_step(step);
+  }
+
+  /// A lock between those that store and those that remove, held until the descriptor is closed. It needs an open
+  /// file description of its own: two locks through one would replace each other.
+  Result<sys::UniqueFd> Lock(int operation) const {
+    sys::UniqueFd fd(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) return FailErrno(path);
+    while (::flock(fd.get(), operation) != 0) {
+      if (errno != EINTR) return FailErrno(fmt::format("lock {}", path));
+    }
+    return fd;
+  }
+
+  Result<sys::UniqueFd> Directory(const std::string& name, bool make) const {
+    sys::UniqueFd fd(::openat(root.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd.valid()) return fd;
+    if (errno != ENOENT || !make) return FailErrno(fmt::format("{}/{}", path, name));
+    Step("make directory");
+    if (::mkdirat(root.get(), name.c_str(), 0700) != 0 && errno != EEXIST) {
+      return FailErrno(fmt::format("make {}/{}", path, name));
+    }
+    return Directory(name, false);
+  }
+};
+
+std::string FanOut(std::string_view hash) { return std::string(hash.substr(0, kFanOutLetters)); }
+
+std::unexpected<Error> NoSuchBlob(std::string_view hash) { return Fail(Code::kNotFound, "there is no blob {}", hash); }
+
+std::unexpected<Error> WrongContent(std::string_view path, std::string_view hash) {
+  return Fail(Code::kCorrupt, "blob {}/{}/{} has other content than its name says; remove it, and fetch or make it again",
+              path, hash.substr(0, kFanOutLetters), hash);
+}
+
+Result<sys::UniqueFd> OpenBlob(const Place& place, std::string_view hash) {
+  if (!crypto::IsHash(hash)) return Fail(Code::kInvalid, "a blob is named by a SHA-256 in lower-case hex");
+  const std::string below = fmt::format("{}/{}", FanOut(hash), hash);
+  sys::UniqueFd fd(::openat(place.root.get(), below.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) {
+    if (errno == ENOENT) return NoSuchBlob(hash);
+    return FailErrno(fmt::format("open {}/{}", place.path, below));
+  }
+  const sys::FileMeta meta = WRIT_TRY("open blob", sys::MetaOf(fd.get()));
+  if (meta.type != sys::FileType::kRegular) return WrongContent(place.path, hash);
+  return fd;
+}
+
+/// Whether a file's content has this hash.
+Result<bool> HasContent(int fd, std::string_view hash) {
+  crypto::Sha256 digest;
+  std::vector<std::uint8_t> buffer(kReadStep);
+  for (;;) {
+    const std::size_t got = WRIT_TRY("read blob", sys::ReadFull(fd, buffer));
+    digest.Update(std::span(buffer).first(got));
+    if (got < buffer.size()) return digest.FinishHex() == hash;
+  }
+}
+
+class DirectoryBlobWriter final : public BlobWriter {
+ public:
+  DirectoryBlobWriter(std::shared_ptr<const Place> place, sys::UniqueFd directory, std::string name, sys::UniqueFd fd)
+      : place_(std::move(place)), directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd)) {}
+  ~DirectoryBlobWriter() override {
+    if (!name_.empty()) ::unlinkat(directory_.get(), name_.c_str(), 0);
+  }
+
+  Result<> Write(ByteView bytes) override {
+    if (!fd_.valid()) return Fail(Code::kInternal, "this blob is finished");
+    place_->Step("write");
+    auto written = sys::WriteAll(fd_.get(), bytes);
+    if (!written) {
+      fd_.Reset();
+      return std::unexpected(std::move(written).error().Doing(fmt::format("write a blob in {}", place_->path)));
+    }
+    digest_.Update(bytes);
+    bytes_ += bytes.size();
+    return {};
+  }
+
+  Result<std::string> Finish(Durability durability, std::string_view expected_hash) override {
+    if (!fd_.valid()) return Fail(Code::kInternal, "this blob is finished or a write has failed");
+    std::string hash = digest_.FinishHex();
+    if (!expected_hash.empty() && hash != expected_hash) {
+      fd_.Reset();
+      return Fail(Code::kCorrupt, "the content is not what its hash {} says", expected_hash);
+    }
+    auto stored = Store(hash, durability);
+    fd_.Reset();
+    if (!stored) return std::unexpected(std::move(stored).error().Doing(fmt::format("store a blob in {}", place_->path)));
+    return hash;
+  }
+
+  std::uint64_t bytes() const override { return bytes_; }
+
+ private:
+  Result<> Store(const std::string& hash, Durability durability) {
+    const bool durable = durability == Durability::kDurable;
+    const sys::UniqueFd guard = WRIT_TRY("store", place_->Lock(LOCK_SH));
+    const sys::UniqueFd fan_out = WRIT_TRY("store", place_->Directory(FanOut(hash), true));
+    const bool known = WRIT_TRY("store", Renew(hash, durable));
+    if (!known) {
+      if (durable) {
+        place_->Step("sync file");
+        WRIT_TRY("store", sys::SyncFd(fd_.get()));
+      }
+      place_->Step("rename");
+      if (::renameat(directory_.get(), name_.c_str(), fan_out.get(), hash.c_str()) != 0) return FailErrno("rename");
+      name_.clear();
+    }
+    if (durable) {
+      place_->Step("sync directory");
+      WRIT_TRY("store", sys::SyncFd(fan_out.get()));
+      WRIT_TRY("store", sys::SyncFd(place_->root.get()));
+    }
+    return {};
+  }
+
+  /// If the blob is there already and whole, marks it as stored now. After a power cut a blob that was not made durable
+  /// can be there with other content; then it is replaced.
+  Result<bool> Renew(const std::string& hash, bool durable) const {
+    auto opened = OpenBlob(*place_, hash);
+    if (!opened) return false;
+    const sys::FileMeta meta = WRIT_TRY("renew", sys::MetaOf(opened->get()));
+    if (meta.bytes != bytes_) return false;
+    const bool whole = WRIT_TRY("renew", HasContent(opened->get(), hash));
+    if (!whole) return false;
+    place_->Step("renew");
+    if (::futimens(opened->get(), nullptr) != 0) return FailErrno("renew");
+    if (durable) WRIT_TRY("renew", sys::SyncFd(opened->get()));
+    return true;
+  }
+
+  std::shared_ptr<const Place> place_;
+  sys::UniqueFd directory_;
+  std::string name_;  ///< of the temporary file; empty once it is a blob
+  sys::UniqueFd fd_;
+  crypto::Sha256 digest_;
+  std::uint64_t bytes_ = 0;
+};
+
+class BlobDirectory final : public BlobStore {
+ public:
+  explicit BlobDirectory(std::shared_ptr<const Place> place) : place_(std::move(place)) {}
+
+  Result<std::unique_ptr<BlobWriter>> Create() override {
+    if (place_->access == StateAccess::kRead) return Fail(Code::kDenied, "{} was opened for reading only", place_->path);
+    sys::UniqueFd directory = WRIT_TRY("store blob", place_->Directory(kTemporaryName, true));
+    std::array<std::uint8_t, 12> random;
+    FillRandom(random);
+    std::string name = HexEncode(random);
+    place_->Step("create");
+    sys::UniqueFd fd(::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    if (!fd.valid()) return FailErrno(fmt::format("store blob: create a file in {}/{}", place_->path, kTemporaryName));
+    return std::make_unique<DirectoryBlobWriter>(place_, std::move(directory), std::move(name), std::move(fd));
+  }
+
+  Result<std::string> Get(std::string_view hash, std::uint64_t bytes_max) override {
+    const sys::UniqueFd fd = WRIT_TRY("read blob", OpenBlob(*place_, hash));
+    std::string bytes = WRIT_TRY("read blob", sys::ReadAll(fd.get(), bytes_max));
+    if (crypto::Sha256Hex(bytes) != hash) return WrongContent(place_->path, hash);
+    return bytes;
+  }
+
+  Result<sys::UniqueFd> Open(std::string_view hash) override { return OpenBlob(*place_, hash); }
+
+  Result<bool> Has(std::string_view hash) override {
+    const auto fd = OpenBlob(*place_, hash);
+    if (fd) return true;
+    if (fd.error().code == Code::kNotFound) return false;
+    return std::unexpected(fd.error());
+  }
+
+  Result<> MakeDurable(std::span<const std::string> hashes) override {
+    // All files first: the first sync also writes the file system's journal, after which the others have little to do.
+    std::set<std::string> fan_outs;
+    for (const std::string& hash : hashes) {
+      const sys::UniqueFd fd = WRIT_TRY("make blob durable", OpenBlob(*place_, hash));
+      place_->Step("sync file");
+      WRIT_TRY("make blob durable", sys::SyncFd(fd.get()));
+      fan_outs.insert(FanOut(hash));
+    }
+    if (fan_outs.empty()) return {};
+    place_->Step("sync directory");
+    for (const std::string& name : fan_outs) {
+      const sys::UniqueFd directory = WRIT_TRY("make blob durable", place_->Directory(name, false));
+      WRIT_TRY("make blob durable", sys::SyncFd(directory.get()));
+    }
+    return sys::SyncFd(place_->root.get());
+  }
+
+  Result<> ForEach(const std::function<Result<>(const Entry&)>& visit) override {
+    const auto names = WRIT_TRY("walk blobs", sys::ListNames(place_->root, kNamesMax));
+    for (const std::string& name : names) {
+      if (name == kTemporaryName) {
+        WRIT_TRY("walk blobs", RemoveAbandoned());
+        continue;
+      }
+      if (name.size() != kFanOutLetters) continue;
+      const sys::UniqueFd directory = WRIT_TRY("walk blobs", place_->Directory(name, false));
+      const auto hashes = WRIT_TRY("walk blobs", sys::ListNames(directory, kNamesMax));
+      for (const std::string& hash : hashes) {
+        struct stat status{};
+        if (!crypto::IsHash(hash) || ::fstatat(directory.get(), hash.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        WRIT_TRY("walk blobs", visit({hash, static_cast<std::uint64_t>(status.st_size)}));
+      }
+    }
+    return {};
+  }
+
+  Result<bool> Remove(std::string_view hash, WallTime unless_since) override {
+    if (!crypto::IsHash(hash)) return Fail(Code::kInvalid, "a blob is named by a SHA-256 in lower-case hex");
+    const sys::UniqueFd guard = WRIT_TRY("remove blob", place_->Lock(LOCK_EX));
+    const std::string below = fmt::format("{}/{}", FanOut(hash), hash);
+    struct stat status{};
+    if (::fstatat(place_->root.get(), below.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return true;
+      return FailErrno(fmt::format("remove blob {}", hash));
+    }
+    if (FromTimespec(status.st_mtim) >= unless_since) return false;
+    place_->Step("remove");
+    if (::unlinkat(place_->root.get(), below.c_str(), 0) != 0 && errno != ENOENT) {
+      return FailErrno(fmt::format("remove blob {}", hash));
+    }
+    return true;
+  }
+
+ private:
+  /// Removes temporary files that nobody has written to for a day: their process is gone.
+  Result<> RemoveAbandoned() {
+    if (place_->access == StateAccess::kRead) return {};
+    const sys::UniqueFd directory = WRIT_TRY("clean up", place_->Directory(kTemporaryName, false));
+    const WallTime limit = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()) - kAbandonedAfter;
+    const auto names = WRIT_TRY("clean up", sys::ListNames(directory, kNamesMax));
+    for (const std::string& name : names) {
+      struct stat status{};
+      if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (FromTimespec(status.st_mtim) >= limit) continue;
+      if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+        return FailErrno(fmt::format("clean up {}/{}/{}", place_->path, kTemporaryName, name));
+      }
+    }
+    return {};
+  }
+
+  std::shared_ptr<const Place> place_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<BlobStore>> OpenBlobDirectory(const StateDir& state, BlobDirectoryOptions options) {
+  auto root = state.Subdirectory("blobs");
+  if (!root) return std::unexpected(std::move(root).error().Doing("open blobs"));
+  return std::make_unique<BlobDirectory>(std::make_shared<const Place>(
+      Place{state.File("blobs"), *std::move(root), state.access(), std::move(options)}));
+}
+
+}  // namespace writ::storage
