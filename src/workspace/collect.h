@@ -20,7 +20,7 @@ struct DeclaredOutput {
 };
 /// Reads `NAME` or `NAME?`. Errors: kInvalid, saying what a name may be.
 Result<DeclaredOutput> ParseOutput(std::string_view argument);
-/// Errors: kInvalid for two outputs of one name, or one inside another.
+/// Errors: kInvalid for two outputs of one name, one inside another, or more than 1000.
 Result<> CheckOutputs(const std::vector<DeclaredOutput>& declared);
 
 /// A declared output that was there.
@@ -49,15 +49,8 @@ struct CollectLimits {
 
 /// Takes the declared outputs from the tree of /out, which must be at rest (its last process is dead). Nothing is
 /// followed, entered by mount or opened unless it is a plain file or directory.
-/// Errors: kExhausted over a bound, naming the output; those of the sink.
+/// Errors: kInvalid from CheckOutputs; kExhausted over a bound; those of the sink.
 Result<Collection> Collect(const sys::UniqueFd& out, sys::TreeOpener& opener,
                            const std::vector<DeclaredOutput>& declared, const CollectLimits& limits, BlobSink& sink);
-
-/// Writes collected outputs below `directory` under their names: files by rename from a temporary name, mode 0644 or
-/// 0755, owner the caller. An existing plain file is replaced; a link or anything else in the way is refused.
-/// `only`: one output's name, or empty for all. Errors: kNotFound for an unknown name; kInvalid for what is in the
-/// way; what was written before stays.
-Result<> Release(const std::vector<CollectedOutput>& outputs, BlobSource& blobs, const sys::UniqueFd& directory,
-                 std::string_view only = {});
 
 }  // namespace writ::workspace
