@@ -111,7 +111,7 @@ class Tidy(unittest.TestCase):
 
     def test_purposes_the_top_does_not_speak_for_folders_below(self):
         self.plant("src/sys/fd.cc", "\n")
-        self.assert_one("purposes", "src/sys/README.md, which does not exist")
+        self.assert_one("purposes", "src/sys/README.md does not exist")
 
     def test_purposes_a_star_alone_names_nothing(self):
         self.plant("src/base/README.md", "`*` `*.*` `error.h`\n")

@@ -13,7 +13,7 @@ OWN_README = ("src/", "apps/", "guests/", "bench/", "tests/", "examples/")  # fo
 NEEDS_NO_PURPOSE = ("README.md", "CMakeLists.txt")
 
 # Assembled from pieces so that this file passes its own check.
-MACHINE_PATHS = re.compile("|".join((r"/wor" + r"k/(main|shared|\.library)", r"\.\./shar" + r"ed/", r"/hom" + r"e/(?!user\b)[a-z]{2,}/",
+MACHINE_PATHS = re.compile("|".join((r"/wor" + r"k/(main|shared|\.library)", r"\.\./shar" + r"ed/", r"/hom" + r"e/(?!(user|someone)\b)[a-z]{2,}/",
                                      r"/tm" + r"p/(build|clone|h)\b", r"/Use" + r"rs/[a-z]+/")))
 REGISTRIES = re.compile("|".join(name.replace(".", r"\.") for name in (
     "deb.deb" + "ian.org", "security.deb" + "ian.org", "snapshot.deb" + "ian.org", "registry.npm" + "js.org",
@@ -49,18 +49,21 @@ def check_purposes(repo):
                if f.endswith("/README.md") and not f.startswith(DATA_FOLDERS)}
     readmes["."] = top
     patterns = {folder: _patterns("\n".join(repo.text(f) for f in files)) for folder, files in readmes.items()}
+    silent = collections.Counter()
     for path in repo.files:
         name = pathlib.PurePosixPath(path)
         if name.name in NEEDS_NO_PURPOSE or repo.excused("purposes", path):
             continue
-        if not any(_covered(path, str(folder), patterns) for folder in name.parents if str(folder) in readmes):
-            nearest = next(str(f) for f in name.parents if str(f) in readmes)
-            if nearest == ".":
-                own = path.startswith(OWN_README)
-                nearest = f"{name.parent}/README.md, which does not exist" if own else "README.md or CONTRIBUTING.md"
-            else:
-                nearest += "/README.md"
-            yield f"{path}: its purpose is not named in {nearest}"
+        if any(_covered(path, str(folder), patterns) for folder in name.parents if str(folder) in readmes):
+            continue
+        nearest = next(str(f) for f in name.parents if str(f) in readmes)
+        if nearest == "." and path.startswith(OWN_README):
+            silent[str(name.parent)] += 1
+        else:
+            document = "README.md or CONTRIBUTING.md" if nearest == "." else nearest + "/README.md"
+            yield f"{path}: its purpose is not named in {document}"
+    for folder, count in silent.items():
+        yield f"{folder}/README.md does not exist, so {count} files there have no purpose"
 
 
 def _patterns(text):
