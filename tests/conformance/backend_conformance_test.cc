@@ -1,12 +1,10 @@
 // What isolation/backend.h promises, held against every implementation.
 
 #include <fcntl.h>
-#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,6 +12,7 @@
 
 #include "isolation/fake/fake_backend.h"
 #include "isolation/process/process_backend.h"
+#include "isolation/test_user_for_test.h"
 
 namespace writ::isolation {
 namespace {
@@ -60,12 +59,7 @@ struct Subject {
 class BackendConformance : public testing::TestWithParam<Subject> {
  protected:
   void SetUp() override {
-    if (const char* uid = std::getenv("WRIT_TEST_UID"); uid != nullptr && ::geteuid() == 0) {
-      const auto id = static_cast<uid_t>(std::atoi(uid));
-      ASSERT_EQ(::setgroups(0, nullptr), 0);
-      ASSERT_EQ(::setresgid(id, id, id), 0);
-      ASSERT_EQ(::setresuid(id, id, id), 0);
-    }
+    BecomeTestUser();
     scratch_ = fs::temp_directory_path() / fmt::format("writ-conformance-{}", ::getpid());
     fs::create_directories(scratch_ / "workspace");
     std::ofstream(scratch_ / "workspace" / "kept.txt") << "as it was\n";

@@ -286,6 +286,9 @@ Outcome ProcessSession::Conclude() {
     outcome.use.wall_us = end_->wall_us;
     outcome.use.cpu_user_us = end_->user_us;
     outcome.use.cpu_system_us = end_->system_us;
+    // A guest that ignores SIGCHLD hides its children's time from whoever reaps them; the group has counted it.
+    if (const auto counted = stats_.CpuTime())
+      *outcome.use.cpu_user_us = std::max(*outcome.use.cpu_user_us, counted->count() * 1000 - end_->system_us);
   }
   outcome.use.memory_peak_bytes = stats_.MemoryPeak();
   for (const StreamPump& stream : streams_) {

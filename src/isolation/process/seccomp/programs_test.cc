@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <ostream>
 #include <string>
 
 #include "isolation/process/seccomp/child_for_test.h"
@@ -21,6 +22,9 @@ struct Program {
   const char* script;  ///< for sh, in an empty directory
   const char* output;
 };
+
+/// Without it test names would hold pointer values.
+void PrintTo(const Program& program, std::ostream* out) { *out << program.name; }
 
 constexpr Program kPrograms[] = {
     {"coreutils", "ls cp sort dd stat mktemp",
