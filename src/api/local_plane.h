@@ -11,8 +11,10 @@
 #include "api/run_control.h"
 #include "api/run_result.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "canon/json.h"
 #include "isolation/backend.h"
+#include "storage/store.h"
 
 namespace writ::api {
 
@@ -24,8 +26,12 @@ struct LocalPlaneOptions {
   /// Digest of the probe report that goes into receipts; not called for commands that run nothing. Absent: the
   /// receipt carries none.
   std::function<Result<std::string>()> probe_digest;
-  /// Called at the labelled points of a run's life (session/fault_point.h); for tests.
+  /// Where $WRIT_STATE and the configuration directory are looked up. Absent: this process's environment.
+  EnvLookup env;
+  /// For tests: called at the labelled points of a run's life (session/fault_point.h).
   std::function<void(std::string_view label)> fault_hook;
+  /// For tests: puts another store in front of the one that was opened, to make its writes fail.
+  std::function<std::unique_ptr<storage::Store>(std::unique_ptr<storage::Store>)> wrap_store;
 };
 
 /// A row of `writ ps` and `writ list`.
@@ -57,6 +63,7 @@ struct VerifyReport {
   bool ok = false;
   bool pinned = false;
   std::vector<std::string> problems;  ///< texts of warrant.md section 12, then those of the store
+  std::vector<std::string> warnings;  ///< no problems in the protocol, but a reader should know them
   canon::Json bundle;
 };
 
@@ -65,11 +72,15 @@ struct ApplyRequest {
   std::string directory;  ///< empty: the workspace the run was given
   bool dry_run = false;
   bool force = false;
+  bool flagged = false;   ///< also what the caller's own tools might execute (ChangeFact::danger)
 };
 struct ApplyResult {
   bool applied = false;                ///< false with conflicts, and always with dry_run
   std::vector<std::string> paths;      ///< written or removed, or what would be
   std::vector<std::string> conflicts;  ///< nothing was changed if there are any and `force` was not set
+  std::vector<std::string> held_back;  ///< "PATH: why": dangerous changes, and what cannot be applied
+  std::vector<std::string> warnings;
+  std::string stopped;                 ///< empty, or the error after which the rest was not done
 };
 
 struct GcRequest {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/create_run.h"
+#include "api/run_result.h"
+#include "base/error.h"
+#include "canon/json.h"
+#include "contract/contract.h"
+#include "isolation/backend.h"
+#include "policy/decision.h"
+#include "policy/policy.h"
+#include "policy/request.h"
+#include "session/materialise.h"
+#include "workspace/collect.h"
+
+namespace writ::api {
+
+// A request in the words of the layers below. Precondition for all: CheckRequest passed.
+
+policy::Request ToPolicyRequest(const CreateRun& request);
+DecisionView ToView(const policy::Decision& decision, const policy::Policy& policy);
+
+/// What a decision that leads to no contract is about: a digest of the request as it was asked.
+Result<std::string> DigestOfRequest(const CreateRun& request);
+
+std::vector<workspace::DeclaredOutput> DeclaredOutputs(const CreateRun& request);
+session::Sources ToSources(const CreateRun& request);
+
+/// The session without its layers: argv, the complete environment, limits. The descriptor for standard input moves.
+isolation::SessionSpec ToSpec(CreateRun& request);
+
+/// The contract of a local run (semantics.md section 1) without times, issuer and decision.
+/// Errors: kInvalid when the host cannot be described.
+Result<contract::Contract> DraftContract(const CreateRun& request, const session::Materialised& given,
+                                         const policy::Policy& policy, std::string run_id);
+
+/// executionHash of the contract's execution.
+Result<std::string> ExecutionHashOf(const CreateRun& request);
+
+}  // namespace writ::api

@@ -1,0 +1,340 @@
+#include "api/local_run.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/check_request.h"
+#include "api/draft_contract.h"
+#include "api/run_queries.h"
+#include "base/ids.h"
+#include "base/shell_quote.h"
+#include "contract/hash.h"
+#include "plane/countersign.h"
+#include "plane/decision_log.h"
+#include "plane/issue_contract.h"
+#include "policy/evaluate.h"
+#include "policy/load.h"
+#include "session/blob_intake.h"
+#include "session/receipt_builder.h"
+#include "session/run_engine.h"
+#include "storage/run_lock.h"
+#include "workspace/release.h"
+
+namespace writ::api {
+namespace {
+
+using canon::Json;
+
+constexpr std::size_t kListedMax = 100;  // changes and undeclared files in a result
+constexpr std::size_t kCommandUnitsMax = 4096;
+
+Result<policy::Policy> LoadPolicy(LocalState& state, const CreateRun& request) {
+  return policy::LoadLocal(request.policy_file.empty() ? std::nullopt : std::optional(request.policy_file),
+                           state.env());
+}
+
+/// Errors: kUnavailable, listing what is there.
+Result<isolation::Backend*> FindBackend(const LocalPlaneOptions& options, const std::string& tier) {
+  std::string available;
+  for (const auto& backend : options.backends) {
+    if (backend->tier() == tier) return backend.get();
+    available += fmt::format("{}{}", available.empty() ? "" : ", ", backend->tier());
+  }
+  return Fail(Code::kUnavailable, "tier {} is not available here; available: {}", tier,
+              available.empty() ? "none" : available);
+}
+
+Result<session::StatePlace> PlaceOf(LocalState& state, bool may_write, bool stages) {
+  session::StatePlace place;
+  place.path = WRIT_TRY("state directory", state.Path());
+  place.exists = WRIT_TRY("state directory", state.Exists());
+  if (may_write && stages) {
+    WRIT_TRY("staging directory", state.directory().Subdirectory(kStagingDirectory));
+    place.staging = state.directory().File(kStagingDirectory);
+  } else if (may_write) {
+    place.staging = place.path;
+  }
+  return place;
+}
+
+/// Everything that is known before the contract: what was asked, judged, opened and measured.
+struct Prepared {
+  isolation::Backend* backend = nullptr;
+  session::StatePlace place;
+  session::Materialised given;
+  isolation::SessionSpec spec;
+  std::vector<workspace::DeclaredOutput> outputs;
+};
+
+Result<Prepared> Prepare(LocalState& state, CreateRun& request, std::string_view run_id, bool may_write) {
+  Prepared prepared;
+  prepared.outputs = DeclaredOutputs(request);
+  WRIT_TRY("outputs", workspace::CheckOutputs(prepared.outputs));
+  prepared.backend = WRIT_TRY("--tier", FindBackend(state.options(), request.tier));
+  prepared.place = WRIT_TRY("prepare", PlaceOf(state, may_write, !request.inputs.empty()));
+  WRIT_TRY("--out-dir", session::CheckOutside(request.out_dir, prepared.place));
+  prepared.given = WRIT_TRY("prepare",
+                            session::Materialise(ToSources(request), prepared.place, run_id, state.clock()));
+  prepared.spec = ToSpec(request);
+  WRIT_TRY("prepare", session::LendLayers(prepared.given, prepared.spec));
+  return prepared;
+}
+
+/// Joins what the caller wants to what the engine asks.
+class Monitor final : public session::RunMonitor {
+ public:
+  Monitor(RunControl& control, int runs_fd, std::string kill_flag)
+      : control_(control), runs_fd_(runs_fd), kill_flag_(std::move(kill_flag)) {}
+
+  session::CancelledBy Poll(isolation::Session* guest) override {
+    const auto now = std::chrono::steady_clock::now();
+    if (guest != nullptr) {
+      control_.OnTick(std::chrono::duration_cast<Millis>(now - started_));
+      if (const auto size = control_.TakeSize()) guest->Resize(*size);
+    } else {
+      started_ = now;
+    }
+    if (control_.cancelled()) return session::CancelledBy::kCaller;
+    if (::faccessat(runs_fd_, kill_flag_.c_str(), F_OK, 0) == 0) return session::CancelledBy::kKillRequest;
+    return session::CancelledBy::kNobody;
+  }
+  void OnGuestEnd() override { control_.OnGuestEnd(); }
+
+ private:
+  RunControl& control_;
+  const int runs_fd_;
+  const std::string kill_flag_;
+  MonoTime started_ = std::chrono::steady_clock::now();
+};
+
+/// Holds a run's lock from before anything of it exists until its receipt is stored, then removes what only a
+/// living run needs.
+class LiveRun {
+ public:
+  static Result<LiveRun> Begin(LocalState& state, std::string_view run_id) {
+    auto runs = WRIT_TRY("runs directory", state.directory().Subdirectory(kRunsDirectory));
+    auto lock = WRIT_TRY("lock run", storage::RunLock::TryTake(state.directory(), run_id));
+    if (!lock) return Fail(Code::kInternal, "run {} is already locked by somebody else", run_id);
+    return LiveRun(std::move(runs), *std::move(lock), run_id);
+  }
+  LiveRun(LiveRun&&) = default;
+  LiveRun& operator=(LiveRun&&) = delete;
+  ~LiveRun() {
+    if (!lock_) return;
+    ::unlinkat(runs_.get(), KillFlagName(run_id_).c_str(), 0);  // absent unless somebody asked for the end
+    // A lock file that stays is harmless: nobody holds it, and garbage collection removes it.
+    if (ended_) static_cast<void>(std::move(*lock_).Retire());
+  }
+
+  int runs_fd() const { return runs_.get(); }
+  /// There is no contract any more that wants a receipt: nobody needs the lock file.
+  void Ended() { ended_ = true; }
+  /// There may be a contract from here on: if this process fails, a later one needs to find the lock free.
+  void Owes() { ended_ = false; }
+
+ private:
+  LiveRun(sys::UniqueFd runs, storage::RunLock lock, std::string_view run_id)
+      : runs_(std::move(runs)), lock_(std::move(lock)), run_id_(run_id) {}
+  LiveRun(const LiveRun&) = delete;
+
+  sys::UniqueFd runs_;
+  std::optional<storage::RunLock> lock_;
+  std::string run_id_;
+  bool ended_ = true;
+};
+
+RunSummary SummaryOf(const CreateRun& request, const session::Materialised& given) {
+  RunSummary summary;
+  summary.command = contract::FitText(ShellQuote(request.argv), kCommandUnitsMax);
+  summary.workspace = given.workspace_path;
+  return summary;
+}
+
+void FillFacts(RunResult& result, const session::RunEnd& end) {
+  result.outcome = end.outcome;
+  result.guarantees = end.guarantees;
+  result.exit_code = end.exit_code;
+  result.problem = end.problem;
+  const auto& changes = end.results.changes.changes;
+  result.files_changed = changes.size();
+  for (std::size_t i = 0; i < std::min(changes.size(), kListedMax); ++i)
+    result.changes.push_back(
+        {changes[i].path, std::string(workspace::ChangeKindName(changes[i].kind)), changes[i].danger});
+  const auto& collection = end.results.collection;
+  for (const auto& output : collection.outputs)
+    result.outputs.push_back({output.name, output.sha256, output.bytes, ""});
+  for (std::size_t i = 0; i < std::min(collection.undeclared.size(), kListedMax); ++i)
+    result.undeclared.push_back(collection.undeclared[i]);
+  result.undeclared_count = collection.undeclared_count;
+  for (const auto& missing : collection.missing) result.missing.push_back(missing.path);
+  result.workspace_changed_meanwhile = !end.results.drift.paths.empty();
+}
+
+/// Writes released outputs to the directory the caller named.
+Result<> ReleaseTo(const std::string& directory, const workspace::Collection& collection, storage::BlobStore& blobs,
+                   std::vector<OutputFact>& facts) {
+  WRIT_TRY("--out-dir", sys::MakeDirectories(directory, 0755));
+  const auto fd = WRIT_TRY("--out-dir", sys::OpenDirectory(directory));
+  session::BlobOutlet outlet(blobs);
+  WRIT_TRY("--out-dir " + directory, workspace::Release(collection.outputs, outlet, fd));
+  for (auto& fact : facts) fact.written_to = directory + "/" + fact.name;
+  return {};
+}
+
+/// The judged, contracted and locked run, carried to its receipt.
+Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared prepared, plane::IssuedRun issued,
+                        LiveRun& live, isolation::OutputSink& sink, RunControl& control) {
+  const LocalKeys* keys = WRIT_TRY("keys", state.Keys());
+  const session::FaultHook& fault = state.options().fault_hook;
+  RunResult result;
+  result.run_id = issued.log.run_id();
+  control.OnContract(result.run_id);
+
+  session::RunOrder order{.given = std::move(prepared.given),
+                          .spec = std::move(prepared.spec),
+                          .outputs = std::move(prepared.outputs),
+                          .execution_hash = WRIT_TRY("execution", ExecutionHashOf(request)),
+                          .requester = {"human", request.caller.name}};
+  RunSummary summary = SummaryOf(request, order.given);
+
+  session::RunEngine engine({state.store(), state.blobs(), state.clock(), *prepared.backend, prepared.place,
+                             fault});
+  Monitor monitor(control, live.runs_fd(), KillFlagName(result.run_id));
+  auto end = WRIT_TRY("run", engine.Carry(std::move(order), issued.log, sink, monitor));
+
+  summary.exit_code = end.exit_code;
+  summary.ended_at = FormatTimestamp(state.clock().Now());
+  summary.termination = isolation::TerminationName(end.outcome.how);
+  const session::Countersigner countersign = [&](Json& receipt, const session::RunFacts& facts) {
+    return plane::Countersign(receipt, issued.contract.json, issued.contract.hash, facts, keys->runner_pem,
+                              keys->plane);
+  };
+  result.receipt = WRIT_TRY("run " + result.run_id,
+                            session::EndRun({state.store(), state.clock(), issued.contract.json, issued.contract.hash,
+                                             keys->runner, countersign, fault},
+                                            issued.log, end.ending, EncodeSummary(summary)));
+  live.Ended();
+  result.contract = std::move(issued.contract.json);
+  result.status = storage::RunStatusName(end.ending.status);
+  FillFacts(result, end);
+  if (!request.out_dir.empty() && !result.outputs.empty()) {
+    auto released = ReleaseTo(request.out_dir, end.results.collection, state.blobs(), result.outputs);
+    if (!released && result.exit_code == 0) {
+      result.exit_code = 125;
+      result.problem = fmt::format("the run completed, but its outputs could not be written: {}; fetch them with "
+                                   "`writ get {} -o DIR`", released.error().what, result.run_id);
+    } else if (!released) {
+      result.problem = released.error().what;
+    }
+  }
+  return result;
+}
+
+/// Records in the decision log that something else than policy stood in the way. Returns the error itself, or that
+/// of the log: a refusal that cannot be recorded is worse news.
+Error Refused(LocalState& state, const LocalKeys& keys, const plane::Judged& judged, Error why) {
+  auto logged = plane::LogRefusal(state.store(), keys.decision_genesis, why.what, judged, state.clock().Now());
+  if (!logged) return std::move(logged).error().Doing(fmt::format("log the refusal \"{}\"", why.what));
+  return why;
+}
+
+}  // namespace
+
+Result<Preview> PreviewRun(LocalState& state, const CreateRun& request) {
+  WRIT_TRY("run", CheckRequest(request));
+  const auto policy = WRIT_TRY("policy", LoadPolicy(state, request));
+  const auto decision = policy::Evaluate(policy, ToPolicyRequest(request));
+  Preview preview;
+  preview.decision = ToView(decision, policy);
+  preview.tier = request.tier;
+
+  CreateRun copy;  // without standard input, which a preview must not consume
+  copy.argv = request.argv;
+  copy.workspace = request.workspace;
+  copy.root = request.root;
+  copy.inputs = request.inputs;
+  copy.outputs = request.outputs;
+  copy.out_dir = request.out_dir;
+  copy.env = request.env;
+  copy.cwd = request.cwd;
+  copy.terminal = request.terminal;
+  copy.limits = request.limits;
+  copy.accepted = request.accepted;
+  copy.kill_on_output_limit = request.kill_on_output_limit;
+  copy.tier = request.tier;
+  copy.caller = request.caller;
+  auto prepared = Prepare(state, copy, "preview", false);
+  if (!prepared && prepared.error().code != Code::kUnavailable) return std::unexpected(std::move(prepared).error());
+  session::Materialised nothing;
+  if (!prepared) {
+    preview.refusal = prepared.error().what;
+    nothing = WRIT_TRY("preview", session::Materialise({}, {}, "preview", state.clock()));
+  } else if (const auto accepted = prepared->backend->Accepts(prepared->spec); !accepted) {
+    preview.refusal = accepted.error().what;
+  }
+  const session::Materialised& given = prepared ? prepared->given : nothing;
+  preview.workspace_files = static_cast<std::size_t>(
+      std::count_if(given.manifest.entries.begin(), given.manifest.entries.end(),
+                    [](const auto& entry) { return entry.state.type == workspace::EntryType::kFile; }));
+  preview.workspace_bytes = given.manifest.bytes;
+
+  auto draft = WRIT_TRY("contract", DraftContract(request, given, policy, "run_preview"));
+  draft.issued_at = state.clock().Now();
+  draft.expires_at = draft.issued_at + contract::kContractLife;
+  const auto key_id = WRIT_TRY("contract", state.PlaneKeyIdIfAny());
+  draft.issuer_key_id = key_id.value_or("");
+  draft.writ.Remove("nonce");
+  preview.contract = contract::ToJson(draft);
+  return preview;
+}
+
+Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::OutputSink& sink, RunControl& control) {
+  const LocalKeys* keys = WRIT_TRY("keys", state.Keys());
+  plane::Judged judged{"", WRIT_TRY("request", DigestOfRequest(request)), ""};
+  auto policy = LoadPolicy(state, request);
+  if (!policy) return std::unexpected(Refused(state, *keys, judged, std::move(policy).error().Doing("policy")));
+  judged.policy_hash = policy->hash;
+  const auto decision = policy::Evaluate(*policy, ToPolicyRequest(request));
+  RunResult result;
+  result.decision = ToView(decision, *policy);
+  if (decision.verdict != policy::Verdict::kAllow) {
+    WRIT_TRY("log the decision",
+             plane::LogDecision(state.store(), keys->decision_genesis, decision, judged, state.clock().Now()));
+    result.exit_code = decision.verdict == policy::Verdict::kDeny ? 122 : 123;
+    result.problem = decision.reason;
+    return result;
+  }
+
+  const std::string run_id = MakeId("run_");
+  auto live = WRIT_TRY("begin run", LiveRun::Begin(state, run_id));
+  auto prepared = Prepare(state, request, run_id, true);
+  if (prepared) {
+    if (auto accepted = prepared->backend->Accepts(prepared->spec); !accepted)
+      prepared = std::unexpected(std::move(accepted).error());
+  }
+  if (!prepared) return std::unexpected(Refused(state, *keys, judged, std::move(prepared).error()));
+
+  auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, *policy, run_id));
+  const std::string summary = EncodeSummary(SummaryOf(request, prepared->given));
+  std::string probe;
+  if (state.options().probe_digest) probe = WRIT_TRY("probe report", state.options().probe_digest());
+  const Json host = session::HostFacts(probe);
+  live.Owes();
+  auto issued = plane::IssueContract({state.store(), state.clock(), keys->plane, keys->plane_pem,
+                                      keys->decision_genesis, keys->runner_id, keys->runner.key_id(), host},
+                                     std::move(draft), decision, summary);
+  if (!issued) {
+    live.Ended();
+    return std::unexpected(std::move(issued).error().Doing("contract"));
+  }
+  session::Reach(state.options().fault_hook, session::fault::kContracted);
+  auto carried = Carry(state, request, *std::move(prepared), *std::move(issued), live, sink, control);
+  if (!carried) return carried;
+  carried->decision = std::move(result.decision);
+  return carried;
+}
+
+}  // namespace writ::api

@@ -1,0 +1,105 @@
+#include "plane/countersign.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "contract/hash.h"
+#include "contract/names.h"
+#include "contract/signing.h"
+
+namespace writ::plane {
+namespace {
+
+using canon::Json;
+
+const Json* Inner(const Json& object, std::string_view outer, std::string_view name) {
+  const Json* member = object.Find(outer);
+  return member == nullptr ? nullptr : member->Find(name);
+}
+
+bool Is(const Json* value, std::string_view text) {
+  return value != nullptr && value->is_string() && value->string() == text;
+}
+
+bool SameText(const Json* a, const Json* b) {
+  return a != nullptr && b != nullptr && a->is_string() && b->is_string() && a->string() == b->string();
+}
+
+std::string_view TerminalOf(const Json* status) {
+  if (Is(status, "completed")) return "run.completed";
+  if (Is(status, "failed")) return "run.failed";
+  if (Is(status, "cancelled")) return "run.cancelled";
+  return "";
+}
+
+/// Canonical texts in order, so that two lists can be compared as multisets.
+Result<std::vector<std::string>> Sorted(const std::vector<Json>& values) {
+  std::vector<std::string> texts;
+  texts.reserve(values.size());
+  for (const auto& value : values) texts.push_back(WRIT_TRY("compare", canon::Canonical(value)));
+  std::sort(texts.begin(), texts.end());
+  return texts;
+}
+
+Result<> Require(bool holds, std::string_view problem) {
+  if (holds) return {};
+  return Fail(Code::kCorrupt, "{}", problem);
+}
+
+Result<> CheckChainEnd(const Json& receipt, const session::RunFacts& facts) {
+  WRIT_TRY("chain", Require(facts.chain.count() > 0, "event chain is empty"));
+  WRIT_TRY("chain", Require(Is(receipt.Find("eventsHead"), facts.chain.head()),
+                            "receipt.eventsHead does not match the last event hash"));
+  const Json* count = receipt.Find("eventCount");
+  WRIT_TRY("chain", Require(count != nullptr && *count == Json(facts.chain.count()),
+                            "receipt.eventCount does not match the event chain"));
+  const std::string_view terminal = TerminalOf(receipt.Find("status"));
+  return Require(!terminal.empty() && facts.terminal == terminal, "terminal event does not match receipt status");
+}
+
+}  // namespace
+
+Result<> CheckReceipt(const Json& contract, std::string_view contract_hash, const Json& receipt,
+                      const session::RunFacts& facts, std::string_view runner_pem) {
+  WRIT_TRY("receipt", Require(SameText(receipt.Find("runId"), contract.Find("runId")),
+                              "receipt.runId does not match the contract"));
+  WRIT_TRY("receipt", Require(Is(receipt.Find("contractHash"), contract_hash),
+                              "receipt.contractHash does not match the contract"));
+  const std::string runner_key_id = crypto::KeyIdOfPem(runner_pem);
+  WRIT_TRY("receipt", Require(Is(Inner(receipt, "runner", "keyId"), runner_key_id) &&
+                                  facts.runner_key_id == runner_key_id,
+                              "receipt runner key id does not match the enrolled runner key"));
+  WRIT_TRY("receipt", Require(SameText(Inner(receipt, "runner", "pool"), Inner(contract, "runner", "pool")),
+                              "receipt runner pool does not match the contract"));
+  WRIT_TRY("receipt", Require(contract::IsSignedBy(receipt, contract::kSignerRunner, runner_pem),
+                              "receipt runner signature invalid"));
+  WRIT_TRY("receipt", CheckChainEnd(receipt, facts));
+  WRIT_TRY("receipt", Require(SameText(Inner(receipt, "workspaceIn", "baseRef"), Inner(contract, "workspace", "baseRef")),
+                              "receipt.workspaceIn.baseRef does not match the contract"));
+  const Json* workspace = contract.Find("workspace");
+  WRIT_TRY("receipt", Require(workspace != nullptr, "the contract has no workspace"));
+  const std::string manifest_hash = WRIT_TRY("receipt", contract::HashCanonical(*workspace));
+  WRIT_TRY("receipt", Require(Is(Inner(receipt, "workspaceIn", "manifestHash"), manifest_hash),
+                              "receipt.workspaceIn.manifestHash does not match the contract"));
+  const Json* stated = receipt.Find("secretsReleased");
+  WRIT_TRY("receipt", Require(stated != nullptr && stated->is_array(), "receipt.secretsReleased is missing"));
+  const auto stated_texts = WRIT_TRY("receipt", Sorted(stated->array()));
+  const auto released_texts = WRIT_TRY("receipt", Sorted(facts.chain.secrets_released()));
+  WRIT_TRY("receipt",
+           Require(stated_texts == released_texts, "secretsReleased does not match secret.released events"));
+  const Json* diff = Inner(receipt, "workspaceOut", "diffHash");
+  const auto& artifacts = facts.artifact_hashes;
+  return Require(Is(diff, "") || (diff != nullptr && diff->is_string() &&
+                                  std::find(artifacts.begin(), artifacts.end(), diff->string()) != artifacts.end()),
+                 "workspaceOut.diffHash has no matching artifact.created event");
+}
+
+Result<> Countersign(Json& receipt, const Json& contract, std::string_view contract_hash,
+                     const session::RunFacts& facts, std::string_view runner_pem,
+                     const crypto::PrivateKey& plane_key) {
+  WRIT_TRY("countersign", CheckReceipt(contract, contract_hash, receipt, facts, runner_pem));
+  return contract::AppendSignature(receipt, contract::kSignerPlane, plane_key);
+}
+
+}  // namespace writ::plane

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "isolation/backend.h"
+#include "storage/blob_store.h"
+
+namespace writ::session {
+
+/// Bytes on their way into a blob: in memory while they are few, then in the blob store's own temporary file.
+class BlobSpill {
+ public:
+  explicit BlobSpill(storage::BlobStore& blobs) : blobs_(blobs) {}
+  Result<> Write(ByteView bytes);
+  std::uint64_t bytes() const { return bytes_; }
+  /// Stores the content and returns its hash; empty content is not stored and has the hash "".
+  Result<std::string> Finish(storage::Durability durability);
+
+  static constexpr std::size_t kMemoryBytes = 64 << 10;
+
+ private:
+  storage::BlobStore& blobs_;
+  std::string buffer_;
+  std::unique_ptr<storage::BlobWriter> writer_;
+  std::uint64_t bytes_ = 0;
+};
+
+struct CapturedStream {
+  std::string hash;  ///< "" when the stream was empty: nothing is stored then
+  std::uint64_t bytes = 0;
+};
+struct CapturedOutput {
+  CapturedStream log;  ///< both streams in the order of their arrival, with a mark where one was cut
+  CapturedStream out, err;
+};
+
+/// Passes a guest's output on to the caller and keeps it: one log as the evidence, and each stream by itself for
+/// those who want only one. What is kept is bounded by the limits of the streams, which the backend enforces.
+class GuestOutput final : public isolation::OutputSink {
+ public:
+  /// `live` and `blobs` are borrowed.
+  GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const isolation::Limits& limits);
+  Result<> Write(isolation::Stream stream, ByteView bytes) override;
+  Result<> Truncated(isolation::Stream stream) override;
+  int NotReady(isolation::Stream stream) override { return live_.NotReady(stream); }
+
+  /// Bytes of a stream that were kept so far.
+  std::uint64_t kept(isolation::Stream stream) const {
+    return (stream == isolation::Stream::kStdout ? out_ : err_).bytes();
+  }
+  /// Stores what was kept. Call once.
+  Result<CapturedOutput> Finish(storage::Durability durability);
+
+ private:
+  isolation::OutputSink& live_;
+  const std::uint64_t stdout_max_, stderr_max_;
+  BlobSpill log_, out_, err_;
+  bool marked_ = false;  ///< the log has text of our own
+};
+
+}  // namespace writ::session

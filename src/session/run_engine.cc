@@ -1,0 +1,205 @@
+#include "session/run_engine.h"
+
+#include <memory>
+
+#include "contract/event.h"
+#include "session/receipt_builder.h"
+
+namespace writ::session {
+namespace {
+
+namespace event = contract::event;
+using canon::Json;
+using isolation::Outcome;
+using isolation::Termination;
+
+constexpr Millis kSlice{50};  ///< how long a cancellation may go unseen
+
+/// The limit that ended a run, by the name people type; empty when none did.
+std::string_view LimitReached(const Outcome& outcome) {
+  switch (outcome.how) {
+    case Termination::kTimeLimit: return "wall-time";
+    case Termination::kCpuLimit: return "cpu-time";
+    case Termination::kMemoryLimit: return "memory";
+    case Termination::kOutputLimit: return outcome.stdout_truncated ? "stdout" : "stderr";
+    case Termination::kDiskLimit: return "disk";
+    default: return "";
+  }
+}
+
+/// How the outcome is recorded, results aside.
+Ending EndingOf(const Outcome& outcome, const contract::ActorRef& requester) {
+  Ending ending;
+  switch (outcome.how) {
+    case Termination::kExited:
+      if (outcome.code == 0) ending.status = RunState::kCompleted;
+      break;
+    case Termination::kCancelled:
+      ending.status = RunState::kCancelled;
+      ending.actor = requester;
+      break;
+    default: break;
+  }
+  if (ending.status != RunState::kFailed) return ending;
+  const bool unspoken = outcome.how == Termination::kNotStarted || outcome.how == Termination::kInterrupted;
+  ending.message = unspoken && !outcome.message.empty()
+                       ? outcome.message
+                       : fmt::format("agent exited with code {}", WireExitCode(outcome));
+  return ending;
+}
+
+/// Why the exit code is not the job's own; empty when it is.
+std::string ProblemOf(const Outcome& outcome, CancelledBy by) {
+  switch (outcome.how) {
+    case Termination::kExited:
+    case Termination::kSignal: return "";
+    case Termination::kCancelled:
+      return by == CancelledBy::kKillRequest ? "the run was killed by another command" : "the run was cancelled";
+    default: break;
+  }
+  if (!outcome.message.empty()) return outcome.message;
+  return fmt::format("the run ended by {}", isolation::TerminationName(outcome.how));
+}
+
+}  // namespace
+
+/// The guest and what is known of it, from before its start until its files were looked at.
+struct RunEngine::Guest {
+  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const isolation::Limits& limits)
+      : output(live, blobs, limits) {}
+
+  GuestOutput output;
+  std::unique_ptr<isolation::Session> session;  ///< null: not started
+  Outcome outcome;
+  std::string failure = "session_failed";
+  CancelledBy cancelled_by = CancelledBy::kNobody;
+};
+
+Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor) {
+  RunEnd end;
+  Guest guest(live, parts_.blobs, order.spec.limits);
+  WRIT_TRY("run", LogMaterialised(order, log));
+  Reach(parts_.fault, fault::kMaterialised);
+
+  WRIT_TRY("run", Drive(guest, order, log, monitor));
+  monitor.OnGuestEnd();
+  Reach(parts_.fault, fault::kGuestEnded);
+  if (guest.session) end.guarantees = guest.session->guarantees();
+  WRIT_TRY("run", LogExecuted(guest, order, log));
+  Reach(parts_.fault, fault::kExecuted);
+
+  end.outcome = guest.outcome;
+  end.ending = EndingOf(guest.outcome, order.requester);
+  end.ending.failure = guest.failure;
+  end.exit_code = ShellExitCode(guest.outcome, guest.cancelled_by);
+  end.problem = ProblemOf(guest.outcome, guest.cancelled_by);
+  WRIT_TRY("run", Report(guest, order, log, end));
+  Reach(parts_.fault, fault::kReported);
+  return end;
+}
+
+Result<> RunEngine::LogMaterialised(const RunOrder& order, EventLog& log) {
+  WRIT_TRY("move run", CheckMove(RunState::kClaimed, RunState::kRunning));
+  const auto transaction = WRIT_TRY("log", parts_.store.Begin());
+  WRIT_TRY("log", log.Append(*transaction, event::WorkspaceMaterialized(order.given.manifest_hash)));
+  for (const auto& input : order.given.inputs) {
+    WRIT_TRY("log", log.Append(*transaction, event::Extension("writ.input.staged",
+                                                              Json::Of({{"name", input.name},
+                                                                        {"type", workspace::EntryTypeName(input.type)},
+                                                                        {"sha256", input.sha256},
+                                                                        {"bytes", input.bytes}}))));
+  }
+  WRIT_TRY("log", transaction->SetStatus(log.run_id(), RunState::kRunning, parts_.clock.Now()));
+  return transaction->Commit(storage::Durability::kBuffered);
+}
+
+/// Starts the guest and waits for its end. Leaves `guest.outcome` in every case that is not a failure of the log.
+Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonitor& monitor) {
+  guest.cancelled_by = monitor.Poll(nullptr);
+  if (guest.cancelled_by != CancelledBy::kNobody) {
+    guest.outcome.how = Termination::kCancelled;
+    guest.outcome.message = "cancelled before it was started";
+    return {};
+  }
+  auto started = parts_.backend.Start(std::move(order.spec), guest.output);
+  if (!started) {
+    guest.outcome.how = Termination::kNotStarted;
+    guest.outcome.message = started.error().what;
+    if (started.error().code == Code::kUnavailable) guest.failure = "capability_mismatch";
+    return {};
+  }
+  guest.session = *std::move(started);
+  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(guest.session->guarantees()))));
+  Reach(parts_.fault, fault::kStarted);
+
+  for (;;) {
+    auto outcome = guest.session->Wait(Deadline::After(kSlice));
+    if (outcome) {
+      guest.outcome = *std::move(outcome);
+      return {};
+    }
+    if (outcome.error().code != Code::kDeadline) {
+      guest.outcome.how = Termination::kInterrupted;
+      guest.outcome.message = outcome.error().what;
+      return {};
+    }
+    const CancelledBy by = monitor.Poll(guest.session.get());
+    if (by != CancelledBy::kNobody && guest.cancelled_by == CancelledBy::kNobody) {
+      guest.cancelled_by = by;
+      guest.session->Kill(Termination::kCancelled);
+    }
+  }
+}
+
+Result<> RunEngine::LogExecuted(const Guest& guest, const RunOrder& order, EventLog& log) {
+  const Outcome& outcome = guest.outcome;
+  std::vector<Json> events;
+  const auto truncated = [&](const char* stream, std::uint64_t kept) {
+    events.push_back(
+        event::Extension("writ.stream.truncated", Json::Of({{"stream", stream}, {"keptBytes", kept}})));
+  };
+  if (outcome.stdout_truncated) truncated("stdout", guest.output.kept(isolation::Stream::kStdout));
+  if (outcome.stderr_truncated) truncated("stderr", guest.output.kept(isolation::Stream::kStderr));
+  if (const auto limit = LimitReached(outcome); !limit.empty())
+    events.push_back(event::Extension("writ.limit.reached", Json::Of({{"limit", limit}})));
+  if (outcome.how == Termination::kInterrupted)
+    events.push_back(event::Extension("writ.run.interrupted", Json::Of({{"reason", outcome.message}})));
+  events.push_back(event::Extension("writ.run.ended", EndFacts(outcome)));
+  if (guest.session) events.push_back(event::CommandExecuted(order.execution_hash, WireExitCode(outcome)));
+  return log.Append(std::move(events));
+}
+
+Result<> RunEngine::Report(Guest& guest, RunOrder& order, EventLog& log, RunEnd& end) {
+  // After an interruption by the host the files are not what the job meant to leave.
+  const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
+  auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,
+                                {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock});
+  guest.session.reset();
+  Reach(parts_.fault, fault::kCollected);
+  if (!results) {
+    end.exit_code = 125;
+    end.problem = results.error().what;
+    end.ending = {.status = RunState::kFailed, .failure = "session_failed", .message = results.error().what, .actor = {}, .before = {}};
+    return {};
+  }
+  end.results = *std::move(results);
+  const auto& missing = end.results.collection.missing;
+  if (end.ending.status == RunState::kCompleted && !missing.empty()) {
+    std::string names;
+    for (const auto& output : missing)
+      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", output.path, output.reason);
+    end.exit_code = 125;
+    end.problem = fmt::format("declared output is missing: {}", names);
+    end.ending = {.status = RunState::kFailed, .failure = "session_failed", .message = end.problem, .actor = {}, .before = {}};
+  }
+  if (end.results.events.empty() && end.results.artifacts.empty()) return {};
+
+  const auto transaction = WRIT_TRY("log", parts_.store.Begin());
+  for (const auto& artifact : end.results.artifacts)
+    WRIT_TRY("log", transaction->AddArtifact(log.run_id(), artifact));
+  for (auto& happened : end.results.events) WRIT_TRY("log", log.Append(*transaction, std::move(happened)));
+  end.results.events.clear();
+  return transaction->Commit(storage::Durability::kBuffered);
+}
+
+}  // namespace writ::session

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "isolation/backend.h"
+#include "session/end_run.h"
+#include "session/event_log.h"
+#include "session/exit_code.h"
+#include "session/fault_point.h"
+#include "session/guest_output.h"
+#include "session/materialise.h"
+#include "session/run_results.h"
+#include "storage/blob_store.h"
+#include "storage/store.h"
+
+namespace writ::session {
+
+/// One contracted and claimed run, ready to be carried out. All of it follows from the contract.
+struct RunOrder {
+  Materialised given;
+  isolation::SessionSpec spec;  ///< with the layers of `given` (LendLayers)
+  std::vector<workspace::DeclaredOutput> outputs;
+  std::string execution_hash;
+  contract::ActorRef requester; ///< who cancels, when the run is cancelled here
+};
+
+/// Looks after a run while it goes on. Called on the engine's thread.
+class RunMonitor {
+ public:
+  virtual ~RunMonitor() = default;
+  /// At least every 50 ms while the guest runs, and once before it starts. `guest` is null then.
+  /// Returns who wants the run to end, if anybody.
+  virtual CancelledBy Poll(isolation::Session* guest) = 0;
+  virtual void OnGuestEnd() {}
+};
+
+/// What became of it. `ending` still has to be written (session/end_run.h).
+struct RunEnd {
+  isolation::Outcome outcome;
+  isolation::Guarantees guarantees;  ///< empty when nothing was started
+  RunResults results;
+  Ending ending;
+  int exit_code = 125;               ///< of `writ run`
+  std::string problem;               ///< why Writ decided the exit code; empty when it is the job's own
+};
+
+/// Carries out one run: materialise, start, wait, collect. Everything that happens is in the log before the next
+/// thing is done.
+class RunEngine {
+ public:
+  /// Everything is borrowed.
+  struct Parts {
+    storage::Store& store;
+    storage::BlobStore& blobs;
+    const Clock& clock;
+    isolation::Backend& backend;
+    const StatePlace& state;
+      const FaultHook& fault;
+  };
+  explicit RunEngine(const Parts& parts) : parts_(parts) {}
+
+  /// `log` has the run's claim as its last entry; `live` gets the output as it comes.
+  /// A guest that fails, a tier that cannot start it and results that cannot be collected are ends of the run, not
+  /// errors. Errors: only when the log cannot be written; the guest is dead then, and the run has no end yet.
+  Result<RunEnd> Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor);
+
+ private:
+  struct Guest;
+  Result<> LogMaterialised(const RunOrder& order, EventLog& log);
+  Result<> Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonitor& monitor);
+  Result<> LogExecuted(const Guest& guest, const RunOrder& order, EventLog& log);
+  Result<> Report(Guest& guest, RunOrder& order, EventLog& log, RunEnd& end);
+
+  Parts parts_;
+};
+
+}  // namespace writ::session

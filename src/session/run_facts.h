@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "canon/json.h"
+#include "contract/receipt.h"
+
+namespace writ::session {
+
+/// What a receipt says, gathered entry by entry while a chain grows or is read again, so that nobody has to hold a
+/// whole chain. Everything in it comes from hashed entries; a receipt adds nothing that the chain does not say.
+struct RunFacts {
+  contract::ReceiptFacts chain;       ///< what the original protocol's receipt takes
+  std::string terminal;               ///< type of the last entry when it ends the run, else empty
+  std::string runner_id, runner_key_id;
+  std::string diff_hash;              ///< "" when nothing was changed
+  std::vector<std::string> artifact_hashes;
+
+  // Facts of `writ.*` events; an object without `v` and `monoUs`.
+  std::optional<canon::Json> host;     ///< run.claimed
+  std::optional<canon::Json> cell;     ///< writ.cell.prepared
+  std::optional<canon::Json> ended;    ///< writ.run.ended
+  std::optional<canon::Json> interrupted;
+  std::optional<canon::Json> changes;  ///< writ.changes.recorded
+  std::vector<canon::Json> outputs, streams;
+  std::vector<std::string> missing, truncated;
+  std::vector<canon::Json> undeclared;
+  std::uint64_t undeclared_more = 0;
+  std::size_t files_changed = 0;
+  std::int64_t mono_us = 0;            ///< of the last entry that has it
+
+  /// Takes one chain entry. Precondition: it continues the chain (contract/chain.h).
+  void Observe(const canon::Json& entry);
+};
+
+/// run.completed, run.failed, run.cancelled
+bool IsTerminalEvent(std::string_view type);
+
+}  // namespace writ::session

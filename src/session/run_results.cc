@@ -1,0 +1,165 @@
+#include "session/run_results.h"
+
+#include <algorithm>
+#include <set>
+
+#include "contract/event.h"
+#include "crypto/digest.h"
+#include "session/blob_intake.h"
+#include "session/change_record.h"
+#include "session/output_record.h"
+#include "workspace/diff.h"
+#include "workspace/warrant_manifest.h"
+
+namespace writ::session {
+namespace {
+
+namespace event = contract::event;
+using canon::Json;
+using storage::Durability;
+using workspace::Change;
+using workspace::ChangeKind;
+using workspace::EntryType;
+
+/// Stores a record as canonical bytes under its kind. Records are small next to what they list.
+Result<storage::Artifact> StoreRecord(storage::BlobStore& blobs, std::string_view kind, const Json& record) {
+  const std::string text = WRIT_TRY(kind, canon::Canonical(record));
+  const std::string hash = WRIT_TRY(kind, blobs.Put(AsBytes(text), Durability::kDurable));
+  return storage::Artifact{std::string(kind), "", hash, text.size()};
+}
+
+/// What file.changed says of a path: the digest of its bytes, or of a link's target; zeros when there are none.
+std::string ContentHash(const Change& change) {
+  if (!change.after) return std::string(event::kAbsentFile);
+  if (change.after->type == EntryType::kSymlink) return crypto::Sha256Hex(change.after->target);
+  return change.after->sha256.empty() ? std::string(event::kAbsentFile) : change.after->sha256;
+}
+
+bool IsDirectory(const Change& change) {
+  const auto& state = change.after ? change.after : change.before;
+  return state && state->type == EntryType::kDirectory;
+}
+
+Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
+  const auto tree = WRIT_TRY("changes", guest.Tree(isolation::Place::kWorkspace));
+  results.changes = WRIT_TRY("changes", workspace::FindChanges(places.given.manifest, tree.root, *tree.opener,
+                                                               tree.complete, {}, intake));
+  // The lower layer could have been changed under the guest's feet by somebody else.
+  results.drift = WRIT_TRY("changes", FindDrift(places.given, places.state, places.clock));
+  if (!results.drift.paths.empty()) {
+    Json paths = Json::MakeArray();
+    for (const auto& path : results.drift.paths) paths.Append(workspace::ToWirePath(path));
+    Json facts = Json::Of({{"paths", std::move(paths)}});
+    if (results.drift.more) facts.Set("more", true);
+    results.events.push_back(event::Extension("writ.workspace.changed", std::move(facts)));
+  }
+  if (results.changes.changes.empty() && results.changes.skipped.empty()) return {};
+
+  std::set<std::string_view> stored;
+  for (const auto& change : results.changes.changes) {
+    if (!IsDirectory(change))
+      results.events.push_back(event::FileChanged(workspace::ToWirePath(change.path), ContentHash(change)));
+    if (change.after && !change.after->sha256.empty() && stored.insert(change.after->sha256).second)
+      results.artifacts.push_back({"content", change.after->sha256, change.after->sha256, change.after->bytes});
+  }
+  auto record = WRIT_TRY("changes", StoreRecord(places.blobs, "changes", EncodeChanges(results.changes)));
+  Json facts = Json::Of({{"sha256", record.hash}, {"changes", results.changes.changes.size()}});
+  if (!results.changes.incomplete.empty()) facts.Set("incomplete", results.changes.incomplete);
+  results.events.push_back(event::Extension("writ.changes.recorded", std::move(facts)));
+  results.artifacts.push_back(std::move(record));
+
+  BlobOutlet outlet(places.blobs);
+  BlobSpill diff(places.blobs);
+  const sys::UniqueFd& originals = places.given.workspace.valid() ? places.given.workspace : tree.root;
+  WRIT_TRY("diff", workspace::WriteDiff(results.changes, originals, outlet, {},
+                                        [&](std::string_view text) { return diff.Write(AsBytes(text)); }));
+  const std::string hash = WRIT_TRY("diff", diff.Finish(Durability::kDurable));
+  if (hash.empty()) return {};
+  results.artifacts.push_back({"diff", "", hash, diff.bytes()});
+  results.events.push_back(event::ArtifactCreated("diff", hash));
+  results.events.push_back(event::BoundaryCrossed("out", hash, "code-diff"));
+  return {};
+}
+
+Result<> TakeOutput(RunResults& results, GuestOutput& output) {
+  const auto captured = WRIT_TRY("log", output.Finish(Durability::kDurable));
+  if (!captured.log.hash.empty()) {
+    results.artifacts.push_back({"log", "", captured.log.hash, captured.log.bytes});
+    results.events.push_back(event::ArtifactCreated("log", captured.log.hash));
+    results.events.push_back(event::BoundaryCrossed("out", captured.log.hash, "session-log"));
+  }
+  const auto keep = [&](const char* name, const CapturedStream& stream) {
+    if (stream.hash.empty()) return;
+    results.artifacts.push_back({name, "", stream.hash, stream.bytes});
+    results.events.push_back(event::Extension(
+        "writ.stream.kept", Json::Of({{"stream", name}, {"sha256", stream.hash}, {"bytes", stream.bytes}})));
+  };
+  keep("stdout", captured.out);
+  keep("stderr", captured.err);
+  return {};
+}
+
+void NameOutput(RunResults& results, const workspace::CollectedOutput& output) {
+  results.events.push_back(event::Extension(
+      "writ.output.collected",
+      Json::Of({{"name", output.name}, {"sha256", output.sha256}, {"bytes", output.bytes}})));
+  if (output.type == EntryType::kFile) {
+    results.artifacts.push_back({"output", output.name, output.sha256, output.bytes});
+    return;
+  }
+  for (const auto& file : output.files.entries) {
+    if (file.state.type == EntryType::kFile)
+      results.artifacts.push_back({"output", output.name + "/" + workspace::ToWirePath(file.path), file.state.sha256,
+                                   file.state.bytes});
+  }
+}
+
+/// Size of the file at a path; 0 for anything else, or when it cannot be opened.
+std::uint64_t BytesAt(const isolation::GuestTree& tree, std::string_view path) {
+  sys::TreeEntry entry;
+  const sys::UniqueFd* directory = &tree.root;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    auto next = tree.opener->Open(*directory, path.substr(at, end - at));
+    if (!next) return 0;
+    entry = *std::move(next);
+    directory = &entry.fd;
+    at = end + 1;
+  }
+  return entry.meta.type == sys::FileType::kRegular ? entry.meta.bytes : 0;
+}
+
+Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
+  const auto tree = WRIT_TRY("outputs", guest.Tree(isolation::Place::kOut));
+  auto& collection = results.collection;
+  collection = WRIT_TRY("outputs", workspace::Collect(tree.root, *tree.opener, places.declared, {}, intake));
+  for (const auto& output : collection.outputs) NameOutput(results, output);
+  for (const auto& missing : collection.missing) {
+    results.events.push_back(
+        event::Extension("writ.output.missing", Json::Of({{"name", missing.path}, {"reason", missing.reason}})));
+  }
+  for (std::size_t i = 0; i < collection.undeclared.size(); ++i) {
+    Json facts = Json::Of({{"name", workspace::ToWirePath(collection.undeclared[i])},
+                           {"bytes", BytesAt(tree, collection.undeclared[i])}});
+    if (i + 1 == collection.undeclared.size() && collection.undeclared_count > collection.undeclared.size())
+      facts.Set("more", collection.undeclared_count - collection.undeclared.size());
+    results.events.push_back(event::Extension("writ.output.undeclared", std::move(facts)));
+  }
+  if (!collection.outputs.empty())
+    results.artifacts.push_back(WRIT_TRY("outputs", StoreRecord(places.blobs, "outputs", EncodeOutputs(collection.outputs))));
+  return {};
+}
+
+}  // namespace
+
+Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places) {
+  RunResults results;
+  BlobIntake intake(places.blobs);
+  if (guest != nullptr) WRIT_TRY("collect", TakeChanges(results, *guest, intake, places));
+  WRIT_TRY("collect", TakeOutput(results, output));
+  if (guest != nullptr) WRIT_TRY("collect", TakeOutputs(results, *guest, intake, places));
+  WRIT_TRY("collect", intake.Settle());
+  return results;
+}
+
+}  // namespace writ::session

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "canon/json.h"
+#include "isolation/backend.h"
+#include "session/guest_output.h"
+#include "session/materialise.h"
+#include "storage/blob_store.h"
+#include "storage/store.h"
+#include "workspace/changes.h"
+#include "workspace/collect.h"
+
+namespace writ::session {
+
+/// What a run left, taken into the blob store, and what to say about it.
+struct RunResults {
+  workspace::ChangeSet changes;
+  workspace::Collection collection;
+  workspace::Drift drift;
+  std::vector<canon::Json> events;            ///< in the order of the chain, up to the terminal event
+  std::vector<storage::Artifact> artifacts;   ///< every blob the run names
+};
+
+/// Where results come from and go to. All borrowed.
+struct ResultPlaces {
+  const Materialised& given;
+  const std::vector<workspace::DeclaredOutput>& declared;
+  const StatePlace& state;
+  storage::BlobStore& blobs;
+  const Clock& clock;
+};
+
+/// Collects changes, diff, log and declared outputs. Precondition: the guest's last process is dead. `guest` is null
+/// when nothing was started: then only the (empty) log is looked at. Everything is durable when this returns.
+/// Errors: those of the trees and the blob store; nothing of it is named anywhere then.
+Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places);
+
+}  // namespace writ::session
