@@ -75,6 +75,8 @@ CgroupPlaces FindCgroupPlaces(std::string_view mountinfo, std::string_view cgrou
     if (mount->type == "cgroup2" && v2_path && places.v2_top.empty()) {
       places.v2_top = mount->point;
       places.v2_own = Locate(*mount, *v2_path);
+      if (places.v2_own.size() > places.v2_top.size())
+        places.v2_parent = places.v2_own.substr(0, places.v2_own.rfind('/'));
     }
     if (mount->type != "cgroup") continue;
     for (const std::string_view option : Split(mount->super_options, ',')) {

@@ -8,8 +8,9 @@ namespace writ::isolation {
 
 /// Directories of the caller's cgroups as they are mounted here. Empty where there is none.
 struct CgroupPlaces {
-  std::string v2_own;  ///< our cgroup
-  std::string v2_top;  ///< where the hierarchy is mounted
+  std::string v2_own;     ///< our cgroup
+  std::string v2_parent;  ///< the one above it, where processes may be moved beside us; empty for the top
+  std::string v2_top;     ///< where the hierarchy is mounted
   std::map<std::string, std::string, std::less<>> v1;  ///< controller -> our cgroup in its hierarchy
 };
 

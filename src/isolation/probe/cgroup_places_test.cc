@@ -12,6 +12,7 @@ TEST(FindCgroupPlaces, UnifiedUnderSystemd) {
       "0::/user.slice/user-1000.slice/session-3.scope\n");
   EXPECT_EQ(places.v2_top, "/sys/fs/cgroup");
   EXPECT_EQ(places.v2_own, "/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope");
+  EXPECT_EQ(places.v2_parent, "/sys/fs/cgroup/user.slice/user-1000.slice");
   EXPECT_TRUE(places.v1.empty());
 }
 
@@ -27,6 +28,7 @@ TEST(FindCgroupPlaces, SeparateAndJointV1) {
   EXPECT_EQ(places.v1.at("cpuacct"), "/sys/fs/cgroup/cpu,cpuacct");
   EXPECT_FALSE(places.v1.contains("pids"));
   EXPECT_EQ(places.v2_own, "/sys/fs/cgroup/unified");
+  EXPECT_EQ(places.v2_parent, "") << "nothing is above the top";
 }
 
 TEST(FindCgroupPlaces, ContainerShowsOnlyItsPart) {

@@ -122,7 +122,7 @@ void TryV2(const std::vector<std::string>& places, const std::string& name, cons
         trouble.clear();
         break;
       }
-      trouble = trouble.empty() ? why : trouble + "; " + why;
+      if (trouble.find(why) == std::string::npos) trouble += (trouble.empty() ? "" : "; ") + why;
     }
     findings.Add(std::string("cgroup2.") + controller.name,
                  trouble.empty() ? Finding::Ok(std::string("a child cgroup took ") + controller.file)
@@ -185,10 +185,11 @@ void AddCgroupProbes(const Caller& caller, const ProbeOptions& options, std::vec
   const char* const v2_fix = caller.root && !places.v1.empty() ? kOtherVersionFix : fix;
   const std::string name = MakeId("writ-probe-");
 
+  // Our own cgroup holds processes, so its children cannot have controllers: root starts at the top, others at the
+  // cgroup above where that was delegated to them.
   std::vector<std::string> v2;
-  if (!places.v2_own.empty()) v2.push_back(places.v2_own);
-  // Where our own cgroup holds processes it cannot have children with controllers; root may start at the top.
-  if (caller.root && !places.v2_top.empty() && places.v2_top != places.v2_own) v2.push_back(places.v2_top);
+  for (const std::string& place : {caller.root ? places.v2_top : places.v2_parent, places.v2_own})
+    if (!place.empty() && std::ranges::find(v2, place) == v2.end()) v2.push_back(place);
   specs.emplace_back(
       std::vector<std::string>{"cgroup2.memory", "cgroup2.pids", "cgroup2.cpu"},
       [v2, name, v2_fix](Findings& findings) { TryV2(v2, name, v2_fix, findings); },

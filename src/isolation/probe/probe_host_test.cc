@@ -81,6 +81,27 @@ TEST(ProbeHost, LeavesNothingBehind) {
   }
 }
 
+/// Names of an environment variable, separated by commas.
+std::vector<std::string> Names(const char* variable) {
+  std::vector<std::string> names;
+  const char* text = ::getenv(variable);
+  for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    names.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(rest.size(), end + 1));
+  }
+  return names;
+}
+
+TEST(ProbeHost, FindsWhatAKnownMachineHas) {
+  const auto present = Names("WRIT_PROBES_PRESENT"), missing = Names("WRIT_PROBES_MISSING");
+  if (present.empty() && missing.empty()) GTEST_SKIP() << "nobody says what this machine has (WRIT_PROBES_PRESENT)";
+  const auto report = ProbeHost({});
+  ASSERT_TRUE(report.has_value()) << report.error().what;
+  for (const std::string& name : present) EXPECT_TRUE(report->Has(name)) << name << " " << Say(*report, name);
+  for (const std::string& name : missing) EXPECT_FALSE(report->Has(name)) << name << " " << Say(*report, name);
+}
+
 TEST(ProbeHost, AsAnotherUserProbesDiffer) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const std::string seen = test::InChild([]() -> std::string {

@@ -14,16 +14,19 @@ constexpr std::array<std::string_view, 15> kNeeded = {
     "namespace.uts",  "namespace.cgroup", "no_new_privs", "seccomp",       "mount.api",
     "mount.fsopen",   "mount.proc",       "tmpfs.limits", "pidfd",         "openat2"};
 
+enum class For : std::uint8_t { kAll, kRoot, kUser };
 struct Extra {
   std::string_view probe, note;
+  For caller = For::kAll;
 };
-constexpr std::array<Extra, 6> kExtras = {{
+constexpr std::array<Extra, 7> kExtras = {{
     {"landlock", "no Landlock: file access is confined by the private root alone"},
     {"namespace.time", "no time namespace: the host's uptime shows inside"},
     {"keyring", "no keyring of its own: the filter alone keeps keys away"},
-    {"overlay.user", "no overlay in a user namespace: workspaces are copied"},
-    {"overlay.tmpfs", "tmpfs without user attributes: rootless, a workspace is copied up to --disk; a larger one needs "
-                      "--accept disk=watch"},
+    {"overlay.root", "no overlay: workspaces are copied", For::kRoot},
+    {"overlay.user", "no overlay in a user namespace: workspaces are copied", For::kUser},
+    {"overlay.tmpfs", "tmpfs without user attributes: a workspace is copied up to --disk; a larger one needs --accept "
+                      "disk=watch", For::kUser},
     {"nftables.redirect", "no packet redirect: programs that know no proxy will get no network"},
 }};
 
@@ -55,7 +58,8 @@ TierVerdict JudgeProcess(const HostReport& report) {
     verdict.why_not.push_back(Because(report, "rlimit"));
 
   for (const Extra& extra : kExtras)
-    if (!report.Has(extra.probe)) verdict.notes.emplace_back(extra.note);
+    if ((extra.caller == For::kAll || (extra.caller == For::kRoot) == root) && !report.Has(extra.probe))
+      verdict.notes.emplace_back(extra.note);
   verdict.available = verdict.why_not.empty();
   return verdict;
 }

@@ -16,7 +16,7 @@ HostReport Everything(const char* caller) {
   for (const char* name :
        {"namespace.user", "namespace.mount", "namespace.pid", "namespace.net", "namespace.ipc", "namespace.uts",
         "namespace.cgroup", "namespace.time", "idmap.range", "no_new_privs", "seccomp", "landlock", "keyring",
-        "mount.api", "mount.fsopen", "mount.proc", "tmpfs.limits", "overlay.user", "overlay.tmpfs",
+        "mount.api", "mount.fsopen", "mount.proc", "tmpfs.limits", "overlay.root", "overlay.user", "overlay.tmpfs",
         "nftables.redirect", "cgroup2.memory", "cgroup2.pids", "cgroup2.cpu", "pidfd", "openat2", "memfd.exec",
         "rlimit", "clock", "kvm"})
     report.probes.push_back({name, true, "fine", ""});
@@ -109,6 +109,11 @@ TEST(JudgeTiers, WeakerMechanismsMustWorkToo) {
   EXPECT_FALSE(Process(Without(Everything("user"), {"rlimit", "cgroup2.memory"})).available);
 }
 
+TEST(JudgeTiers, NotesOnlyWhatConcernsTheCaller) {
+  EXPECT_TRUE(Process(Without(Everything("root"), {"overlay.tmpfs", "overlay.user"})).notes.empty());
+  EXPECT_EQ(Process(Without(Everything("user"), {"overlay.tmpfs", "overlay.root", "landlock"})).notes.size(), 2u);
+}
+
 TEST(JudgeTiers, TiersThatAreNotBuiltSaySo) {
   const auto verdicts = JudgeTiers(Everything("root"), {"process"});
   EXPECT_TRUE(verdicts[0].available);
@@ -130,7 +135,7 @@ TEST(RenderReport, ShowsMissingOnesWithTheirFixAndTheAcceptList) {
   EXPECT_NE(screen.find("MISSING  cgroup2.memory"), std::string::npos);
   EXPECT_NE(screen.find("fix: f\n"), std::string::npos);
   EXPECT_NE(screen.find("\n  --accept memory=rlimit\n"), std::string::npos);
-  EXPECT_NE(screen.find("28 of 29 present"), std::string::npos);
+  EXPECT_NE(screen.find("29 of 30 present"), std::string::npos);
 }
 
 TEST(RenderReport, NothingInItReachesTheTerminalRaw) {
