@@ -24,7 +24,7 @@ BACKENDS = ("process", "wasm", "oci", "microvm", "fake")
 
 # Programs that must stay small enough to trust: folders of src/ they may include from.
 PROGRAMS = {
-    "apps/writ_verify": ("base", "canon", "crypto", "contract"),
+    "apps/writ_verify": ("base", "sys", "canon", "crypto", "contract"),
     "apps/writ_jail": ("base", "sys", "isolation"),
 }
 

@@ -79,7 +79,7 @@ class Tidy(unittest.TestCase):
 
     def test_layers_verifier_stays_small(self):
         self.plant("apps/writ_verify/main.cc", '#include "contract/receipt.h"\n#include "session/engine.h"\n')
-        self.assert_one("layers", "apps/writ_verify/main.cc:2", "base, canon, crypto, contract only")
+        self.assert_one("layers", "apps/writ_verify/main.cc:2", "base, sys, canon, crypto, contract only")
 
     def test_layers_test_data_of_a_sibling_is_allowed_to_tests_only(self):
         self.plant("src/crypto/a_test.cc", '#include "canon/vectors_for_test.h"\n')
