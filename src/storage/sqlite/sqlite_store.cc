@@ -16,17 +16,14 @@ namespace writ::storage {
 namespace {
 
 constexpr const char* kDatabaseName = "writ.db";
-/// Pages in the log after which closing moves them into the database. The next opening reads the whole log (0.3 ms
-/// for this many pages), so it must not grow for long; a checkpoint costs two syncs, so it must not be done always.
-constexpr int kCloseCheckpointPages = 200;
 
 std::int64_t Clamp(std::uint64_t value) { return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX)); }
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::unique_ptr<Connection> connection, bool read_only)
-      : connection_(std::move(connection)), read_only_(read_only) {}
-  ~SqliteStore() override { connection_->Checkpoint(kCloseCheckpointPages); }
+  SqliteStore(std::unique_ptr<Connection> connection, bool read_only, int checkpoint_pages)
+      : connection_(std::move(connection)), read_only_(read_only), checkpoint_pages_(checkpoint_pages) {}
+  ~SqliteStore() override { connection_->Checkpoint(checkpoint_pages_); }
 
   Result<std::unique_ptr<Transaction>> Begin() override {
     if (read_only_) return Fail(Code::kDenied, "{} was opened for reading only", connection_->path());
@@ -144,6 +141,7 @@ class SqliteStore final : public Store {
 
   std::unique_ptr<Connection> connection_;
   bool read_only_;
+  int checkpoint_pages_;
   bool open_ = false;
 };
 
@@ -171,7 +169,7 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(const StateDir& state, const Sqli
   auto connection = WRIT_TRY("open store", Connection::Open({.path = state.File(kDatabaseName), .read_only = read_only,
                                                              .busy_timeout = options.busy_timeout, .vfs = options.vfs}));
   WRIT_TRY("open store", read_only ? CheckSchema(*connection) : Migrate(*connection, options.busy_timeout));
-  return std::make_unique<SqliteStore>(std::move(connection), read_only);
+  return std::make_unique<SqliteStore>(std::move(connection), read_only, options.checkpoint_pages);
 }
 
 }  // namespace writ::storage
