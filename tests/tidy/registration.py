@@ -20,6 +20,8 @@ def check_registered(repo, build):
         if name.endswith("_NOT_BUILT"):
             yield f"{name.removesuffix('_NOT_BUILT')} was not built, so its tests are unknown"
     for path in repo.sources("_test.cc"):
+        if path.endswith("_for_test.cc"):
+            continue  # what tests share
         found = TEST_MACRO.findall(_without_comments(repo.text(path)))
         if not found and not repo.excused("registered", path):
             yield f"{path}: no TEST in it"

@@ -162,6 +162,12 @@ class Tidy(unittest.TestCase):
         self.plant("README.md", "[gone](docs/gone.md) [there](src/base/error.h) [web](https://example.org/)\n")
         self.assert_one("documents", "docs/gone.md leads nowhere")
 
+    def test_registered_what_tests_share_needs_no_test(self):
+        self.plant("tests/escape/cell_for_test.cc", "\n")
+        self.plant("tests/escape/empty_test.cc", "\n")
+        self.plant_build([("Error.Reads", "/bin/true")], [])
+        self.assert_one("registered", "tests/escape/empty_test.cc: no TEST")
+
     def test_registered_missing(self):
         self.plant_build([("Other.Test", "/bin/true")], [])
         self.assert_one("registered", "Error.Reads is not registered")
