@@ -71,8 +71,12 @@ def _resolve():
     for tool in ("apt-cache", "apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(f"no {tool} here: the kernel comes as a Debian package")
-    depends = _run(["apt-cache", "depends", "linux-image-cloud-amd64"]).stdout
-    found = re.search(r"Depends: (linux-image-[0-9][\w.+-]*-cloud-amd64)$", depends, re.M)
+    meta = ["apt-cache", "depends", "linux-image-cloud-amd64"]
+    pattern = re.compile(r"Depends: (linux-image-[0-9][\w.+-]*-cloud-amd64)$", re.M)
+    found = pattern.search(_run(meta).stdout)
+    if not found and os.geteuid() == 0:
+        _run(["apt-get", "-qq", "update"])  # package lists are often thrown away to keep an image small
+        found = pattern.search(_run(meta).stdout)
     if not found:
         raise Unavailable("apt-cache knows no linux-image-cloud-amd64; run apt-get update")
     policy = _run(["apt-cache", "policy", found.group(1)]).stdout
