@@ -46,6 +46,7 @@ constexpr Option kApplyOptions[] = {
      .fallback = "the workspace the run was given"},
     {.name = "dry-run", .help = "list what would be written; change nothing"},
     {.name = "force", .help = "overwrite files that changed since the run began"},
+    {.name = "flagged", .help = "also write files that your own tools might execute, such as git hooks; else held back"},
     kJson, kHelp,
 };
 constexpr OptionGroup kApplyGroups[] = {{"Options", kApplyOptions}};

@@ -52,8 +52,14 @@ int LiveOutput::NotReady(isolation::Stream stream) {
 
 Result<> LiveOutput::Say(std::string_view line) {
   ShowProgress({});
-  const std::string text = fmt::format("{}{}\n", MidLine() ? "\n" : "", line);
-  return Passed(err_, "stderr", err_.Write(text));
+  const std::string_view end = options_.raw_terminal ? "\r\n" : "\n";
+  return Passed(err_, "stderr", err_.Write(fmt::format("{}{}{}", MidLine() ? end : "", line, end)));
+}
+
+Result<> LiveOutput::SayBlock(std::string_view text) {
+  ShowProgress({});
+  WRIT_TRY("stderr", Passed(err_, "stderr", err_.Write(fmt::format("{}{}", MidLine() ? "\n" : "", text))));
+  return Drain(err_, Deadline::Never(), options_.stop);
 }
 
 void LiveOutput::ShowProgress(std::string_view line) {

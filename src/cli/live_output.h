@@ -16,6 +16,7 @@ struct LiveOutputOptions {
   std::function<void()> on_reader_gone;
   /// Asked while a full stream is waited for: true gives up.
   std::function<bool()> stop;
+  bool raw_terminal = false;  ///< stderr is a terminal in raw mode: lines of writ's own end with a carriage return too
   std::string stdout_limit, stderr_limit;  ///< as people read them, for the mark
 };
 
@@ -29,6 +30,8 @@ class LiveOutput final : public isolation::OutputSink {
 
   /// A line of writ's own on stderr, never in the middle of a line of the job. `line` has no newline and is safe.
   Result<> Say(std::string_view line);
+  /// Lines of writ's own, the last one ended, at the start of a line. The terminal is no longer raw.
+  Result<> SayBlock(std::string_view text);
   /// A line that the next output replaces; empty removes it. Only for a terminal. Not shown while the job's last line
   /// is unfinished.
   void ShowProgress(std::string_view line);

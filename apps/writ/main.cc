@@ -1,0 +1,21 @@
+// The command line program. What it can run is decided here: one backend per tier.
+#include "cli/main.h"
+#include "isolation/process/process_backend.h"
+
+namespace {
+
+using writ::Result;
+using Backends = std::vector<std::unique_ptr<writ::isolation::Backend>>;
+
+Result<Backends> StartBackends() {
+  Backends backends;
+  backends.push_back(WRIT_TRY("start writ-jail", writ::isolation::process::ProcessBackend::Create()));
+  return backends;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const writ::cli::Wiring wiring{.start_backends = StartBackends, .confine = writ::isolation::process::ConfineClient};
+  return writ::cli::Main(argc, argv, wiring);
+}

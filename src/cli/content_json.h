@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "api/local_plane.h"
+#include "base/error.h"
+#include "canon/json.h"
+
+namespace writ::cli {
+
+/// {"bytes", "encoding": "utf-8" or "base64", "data", "cut"?: true}: bytes as JSON carries them. `cut`: `data` has only
+/// the first of them.
+canon::Json ContentJson(std::string_view data, std::uint64_t bytes);
+
+/// The same for a kept stream or diff of a run; at most `bytes_max` are put into the object.
+Result<canon::Json> KeptContentJson(api::LocalPlane& plane, std::string_view run, std::string_view kind, std::size_t bytes_max);
+
+}  // namespace writ::cli

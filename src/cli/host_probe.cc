@@ -1,0 +1,24 @@
+#include "cli/host_probe.h"
+
+#include <unistd.h>
+
+#include "storage/state_dir.h"
+
+namespace writ::cli {
+
+isolation::ProbeOptions HostProbeOptions(const std::string& state_dir) {
+  isolation::ProbeOptions options;
+  options.idmap_directories = {state_dir};
+  return options;
+}
+
+std::string HostReportFile(const std::string& state_dir) { return state_dir + "/doctor.json"; }
+
+Result<std::string> HostProbeDigest(const EnvLookup& env) {
+  const std::string path = WRIT_TRY("state directory", storage::DefaultStatePath(env, ::geteuid() == 0));
+  const auto state = WRIT_TRY("state directory", storage::StateDir::Open(path, storage::StateAccess::kWrite));
+  isolation::FileReportStore store(HostReportFile(state.path()));
+  return isolation::CachedReportDigest(HostProbeOptions(state.path()), WRIT_VERSION, store);
+}
+
+}  // namespace writ::cli

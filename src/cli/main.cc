@@ -1,0 +1,108 @@
+#include "cli/main.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "cli/commands.h"
+#include "cli/completion.h"
+#include "cli/help.h"
+#include "cli/man.h"
+#include "cli/terminal.h"
+#include "sys/file.h"
+
+namespace writ::cli {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  int (*run)(Context&);
+};
+
+int VersionCommand(Context& context) {
+  const Program& program = ProgramText();
+  if (context.json()) return PrintJson(context, canon::Json::Of({{"name", program.name}, {"version", program.version}}));
+  return Print(context, fmt::format("{} {}\n", program.name, program.version));
+}
+
+int HelpCommand(Context& context) {
+  const std::size_t columns = TextColumns(STDOUT_FILENO);
+  if (context.invocation.operands.empty()) return Print(context, RenderProgramHelp(columns));
+  const std::string name = fmt::format("{}", fmt::join(context.invocation.operands, " "));
+  if (const Command* command = FindCommand(name)) return Print(context, RenderHelp(*command, columns));
+  std::string family;  // `writ help policy`
+  for (const auto& command : Commands()) {
+    if (command.name.starts_with(name + " ")) family += (family.empty() ? "" : "\n") + RenderHelp(command, columns);
+  }
+  if (!family.empty()) return Print(context, family);
+  return Complain(context, Error{Code::kNotFound, fmt::format("there is no command `{}`; see `writ help`", name)}, 2);
+}
+
+constexpr std::array<Entry, 21> kEntries{{
+    {"run", RunCommand},         {"ps", PsCommand},
+    {"list", ListCommand},       {"show", ShowCommand},
+    {"get", GetCommand},         {"decisions", DecisionsCommand},
+    {"logs", LogsCommand},       {"diff", DiffCommand},
+    {"apply", ApplyCommand},     {"bundle", BundleCommand},
+    {"verify", VerifyCommand},   {"kill", KillCommand},
+    {"policy check", PolicyCheckCommand}, {"policy show", PolicyShowCommand},
+    {"keys", KeysCommand},       {"gc", GcCommand},
+    {"doctor", DoctorCommand},   {"canon", CanonCommand},
+    {"hash", HashCommand},       {"version", VersionCommand},
+    {"help", HelpCommand},
+}};
+
+/// `--generate man DIR` writes every page; without DIR the program's page is printed.
+int Generate(Context& context, std::string_view what) {
+  if (what == "bash") return Print(context, RenderBashCompletion());
+  if (what == "zsh") return Print(context, RenderZshCompletion());
+  if (what == "fish") return Print(context, RenderFishCompletion());
+  if (context.invocation.operands.empty()) return Print(context, RenderProgramManPage());
+  const std::string directory(context.operand(0));
+  const auto write = [&](const std::string& name, const std::string& page) {
+    return sys::WriteFileAtomic(directory + "/" + name, page, 0644, sys::Durability::kQuick);
+  };
+  if (const auto wrote = write("writ.1", RenderProgramManPage()); !wrote) return Complain(context, wrote.error());
+  for (const auto& command : Commands()) {
+    if (const auto wrote = write(ManPageName(command), RenderManPage(command)); !wrote) return Complain(context, wrote.error());
+  }
+  return 0;
+}
+
+int ProgramOptions(Context& context) {
+  if (context.invocation.Has("version")) return VersionCommand(context);
+  if (const auto what = context.invocation.Value("generate")) return Generate(context, *what);
+  if (context.invocation.Has("help")) return Print(context, RenderProgramHelp(TextColumns(STDOUT_FILENO)));
+  // Nothing asked: the list of commands, where errors go, and the status of a wrong command line.
+  static_cast<void>(sys::WriteAll(STDERR_FILENO, RenderProgramHelp(TextColumns(STDERR_FILENO))));
+  return 2;
+}
+
+/// A caller may have closed 0, 1 or 2; files opened later must not take their place.
+bool OpenStandardDescriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    if (::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, const Wiring& wiring) {
+  if (!OpenStandardDescriptors()) return 125;
+  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const auto invocation = ParseCommandLine(arguments);
+  if (!invocation) return ComplainAboutUsage(invocation.error());
+  Context context{*invocation, wiring, ProcessEnv()};
+  const Command* command = invocation->command;
+  if (!command) return ProgramOptions(context);
+  if (invocation->Has("help")) return Print(context, RenderHelp(*command, TextColumns(STDOUT_FILENO)));
+  for (const Entry& entry : kEntries) {
+    if (entry.name == command->name) return entry.run(context);
+  }
+  return Complain(context, Error{Code::kInternal, "the command is described but not built in"}, 125);
+}
+
+}  // namespace writ::cli

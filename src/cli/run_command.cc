@@ -1,0 +1,188 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/content_json.h"
+#include "cli/dry_run.h"
+#include "cli/host_probe.h"
+#include "cli/live_output.h"
+#include "cli/run_options.h"
+#include "cli/run_report.h"
+#include "cli/signals.h"
+#include "cli/stdin_pump.h"
+#include "cli/terminal.h"
+#include "cli/user_name.h"
+#include "sys/file.h"
+
+namespace writ::cli {
+namespace {
+
+constexpr int kCannotRun = 125;
+constexpr std::size_t kJsonStreamMax = 256u << 10;  // of each stream inside the object; `writ logs` has the rest
+constexpr Millis kProgressAfter{2000};
+constexpr Millis kProgressEvery{1000};
+
+/// Passes cancelling and resizing on to the run, and shows progress while nothing else happens.
+class RunMonitor final : public api::RunControl {
+ public:
+  /// `live` is borrowed; nullptr shows no progress.
+  RunMonitor(LiveOutput* live, Millis limit) : live_(live), limit_(limit) {}
+  void OnContract(std::string_view run_id) override { run_id_ = run_id; }
+  void OnTick(Millis since_start) override {
+    if (!live_ || since_start < next_) return;
+    next_ = since_start + kProgressEvery;
+    const Millis whole{since_start / std::chrono::seconds{1} * 1000};
+    live_->ShowProgress(fmt::format("writ: running, {} of {}; Ctrl-C ends it", FormatDuration(whole), FormatDuration(limit_)));
+  }
+  void OnGuestEnd() override {
+    if (live_) live_->ShowProgress({});
+  }
+  const std::string& run_id() const { return run_id_; }
+
+ private:
+  LiveOutput* live_;
+  Millis limit_;
+  Millis next_ = kProgressAfter;
+  std::string run_id_;
+};
+
+/// Which of the caller's descriptors are terminals, and what follows from it.
+struct Screen {
+  bool in = IsTerminal(STDIN_FILENO), out = IsTerminal(STDOUT_FILENO), err = IsTerminal(STDERR_FILENO);
+  /// The one whose size the job's terminal has; -1 when there is none.
+  int Fd() const { return out ? STDOUT_FILENO : in ? STDIN_FILENO : -1; }
+};
+
+LiveOutputOptions OutputOptions(const RunOptions& options, const Screen& screen, api::RunControl*& control) {
+  LiveOutputOptions live;
+  live.stdout_filter = screen.out && !options.terminal ? Filter::kTerminal : Filter::kNone;
+  live.stderr_filter = screen.err ? Filter::kTerminal : Filter::kNone;
+  live.raw_terminal = options.terminal && options.interactive && screen.in;
+  live.stdout_limit = FormatSize(options.request.limits.stdout_bytes);
+  live.stderr_limit = FormatSize(options.request.limits.stderr_bytes);
+  live.on_reader_gone = [&control] { control->Cancel(); };
+  live.stop = [&control] { return control->cancelled(); };
+  return live;
+}
+
+/// The end of a run for whoever reads JSON.
+int AnswerInJson(Context& context, api::LocalPlane& plane, const api::RunResult& result) {
+  canon::Json json = RunJson(result);
+  if (!result.run_id.empty()) {
+    for (const std::string_view kind : {"stdout", "stderr"}) {
+      auto content = KeptContentJson(plane, result.run_id, kind, kJsonStreamMax);
+      if (!content) return Complain(context, content.error(), kCannotRun);
+      json.Set(kind, *std::move(content));
+    }
+  }
+  const int printed = PrintJson(context, json);
+  return printed == 0 ? result.exit_code : kCannotRun;
+}
+
+int DryRun(Context& context, api::LocalPlane& plane, const RunOptions& options) {
+  const auto preview = plane.DryRun(options.request);
+  if (!preview) return Complain(context, preview.error(), kCannotRun);
+  const int printed = options.json ? PrintJson(context, PreviewJson(*preview)) : Print(context, RenderPreview(*preview, options.request, options.interactive));
+  return printed == 0 ? PreviewStatus(*preview) : kCannotRun;
+}
+
+/// Everything of one run after the options were read and the backends started.
+class OneRun {
+ public:
+  OneRun(Context& context, RunOptions options, api::LocalPlane& plane) : context_(context), options_(std::move(options)), plane_(plane) {}
+
+  int Run() {
+    if (const auto opened = OpenStdin(); !opened) return Complain(context_, opened.error(), kCannotRun);
+    const isolation::Limits limits = options_.request.limits;
+    api::RunControl* control = nullptr;
+    LiveOutput live(OutputOptions(options_, screen_, control));
+    NoOutput nothing;
+    const bool progress = screen_.err && !options_.quiet && !options_.json && !options_.terminal && !(options_.interactive && screen_.in);
+    RunMonitor monitor(progress ? &live : nullptr, limits.wall_time);
+    control = &monitor;
+    isolation::OutputSink& sink = options_.json ? static_cast<isolation::OutputSink&>(nothing) : live;
+
+    const SignalScope signals(monitor, options_.terminal ? screen_.Fd() : -1);
+    auto result = Drive(sink, monitor);
+    if (const auto finished = live.Finish(); !finished) {
+      if (!result) return Complain(context_, result.error(), kCannotRun);
+      Complain(context_, finished.error(), kCannotRun);
+      result->exit_code = kCannotRun;
+    }
+    if (!result) {
+      const int status = Complain(context_, result.error(), kCannotRun);
+      if (!monitor.run_id().empty()) Warn(context_, fmt::format("see `writ show {}`", monitor.run_id()));
+      return status;
+    }
+    return Report(*result, limits, live);
+  }
+
+ private:
+  Result<> OpenStdin() {
+    if (!options_.interactive) return {};
+    if (options_.terminal && screen_.in) {
+      // The keys are copied into the job's own terminal; the job never holds this one.
+      options_.request.stdin_fd = sys::UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+      if (!options_.request.stdin_fd.valid()) return FailErrno("copy the descriptor of stdin");
+      return {};
+    }
+    pump_ = WRIT_TRY("-i", StdinPump::Start(STDIN_FILENO));
+    options_.request.stdin_fd = pump_->TakeReadEnd();
+    return {};
+  }
+
+  /// The terminal is raw only while the run lasts.
+  Result<api::RunResult> Drive(isolation::OutputSink& sink, RunMonitor& monitor) {
+    std::unique_ptr<RawTerminal> raw;
+    if (options_.terminal && options_.interactive && screen_.in) raw = WRIT_TRY("-t", RawTerminal::Enter(STDIN_FILENO));
+    return plane_.Run(std::move(options_.request), sink, monitor);
+  }
+
+  int Report(const api::RunResult& result, const isolation::Limits& limits, LiveOutput& live) {
+    for (const auto& line : Reasons(result)) Warn(context_, line);
+    if (options_.json) return AnswerInJson(context_, plane_, result);
+    if (!options_.quiet && !result.run_id.empty()) {
+      if (const auto said = live.SayBlock(RenderSummary(result, limits, screen_.err ? TextColumns(STDERR_FILENO) : 1000)); !said) {
+        return kCannotRun;  // stderr is gone; the exit status is all that is left to say so
+      }
+    }
+    return result.exit_code;
+  }
+
+  Context& context_;
+  RunOptions options_;
+  api::LocalPlane& plane_;
+  const Screen screen_;
+  std::unique_ptr<StdinPump> pump_;
+};
+
+}  // namespace
+
+int RunCommand(Context& context) {
+  auto options = ReadRunOptions(context.invocation, context.env);
+  if (!options) return Complain(context, options.error(), kCannotRun);
+  options->request.caller = {.uid = ::getuid(), .name = UserName(::getuid())};
+
+  if (options->terminal) options->request.terminal = TerminalSize(Screen{}.Fd()).value_or(isolation::SessionSpec::Terminal{});
+
+  // Privileged work first: the helper inherits nothing from what comes later, and the probes start processes, which
+  // this program gives up below.
+  auto backends = context.wiring.start_backends();
+  if (!backends) return Complain(context, backends.error(), kCannotRun);
+  api::LocalPlaneOptions plane_options;
+  plane_options.backends = *std::move(backends);
+  if (!options->dry_run) {
+    auto digest = HostProbeDigest(context.env);
+    plane_options.probe_digest = [digest = std::move(digest)] { return digest; };
+  }
+  if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kCannotRun);
+
+  for (const auto& warning : options->warnings) Warn(context, warning);
+  const auto plane = api::LocalPlane::Create(std::move(plane_options));
+  if (options->dry_run) return DryRun(context, *plane, *options);
+  return OneRun(context, *std::move(options), *plane).Run();
+}
+
+}  // namespace writ::cli
