@@ -23,11 +23,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "isolation/process/guest_exec.h"
+#include "isolation/process/guest_stub.h"
 #include "isolation/process/landlock.h"
 #include "isolation/process/messages.h"
 #include "isolation/process/root_fs.h"
-#include "isolation/process/seccomp/filter.h"
 #include "isolation/process/tree_copy.h"
 #include "sys/mount_api.h"
 #include "sys/socket.h"
@@ -64,6 +63,30 @@ bool EnterTimeNamespace() {
   return WriteFile("/proc/self/timens_offsets", fmt::format("monotonic -{} 0\nboottime -{} 0\n", mono.tv_sec, boot.tv_sec))
       .has_value();
 }
+
+/// Makes the guest the kernel's first choice when the cell's memory is used up, so that PID 1 lives to tell: processes
+/// forked between Raise and Restore are preferred. Opened while /proc/self still belongs to this process's user.
+class OutOfMemoryPreference {
+ public:
+  Result<> Open() {
+    fd_ = sys::UniqueFd{::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC)};
+    char text[16];
+    const ssize_t got = fd_.valid() ? ::pread(fd_.get(), text, sizeof text, 0) : -1;
+    if (got <= 0) return FailErrno("read oom_score_adj");
+    own_.assign(text, static_cast<std::size_t>(got));
+    return {};
+  }
+  Result<> Raise() { return Write("900"); }
+  Result<> Restore() { return Write(own_); }
+
+ private:
+  Result<> Write(std::string_view text) {
+    if (::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return FailErrno("write oom_score_adj");
+    return {};
+  }
+  sys::UniqueFd fd_;
+  std::string own_;
+};
 
 Result<> BecomeSetupUser(const CellIds& ids) {
   if (!ids.whole_range) return {};
@@ -115,6 +138,8 @@ class Init {
   CellRoot root_;
   Mechanisms enforced_;
   sys::UniqueFd children_, terminal_;
+  std::optional<GuestStub> stub_;
+  Result<Landlock> landlock_ = Fail(Code::kUnavailable, "not prepared");
   bool copied_workspace_ = false, overlay_workspace_ = false;
   pid_t main_ = -1;
   bool main_dead_ = false;
@@ -136,6 +161,8 @@ Result<> Init::Build() {
   for (const sys::UniqueFd& tasks : setup_.cgroup->tasks())
     if (::write(tasks.get(), "0", 1) != 1) return FailErrno("join the control group");
   if (::unshare(CLONE_NEWCGROUP) != 0) return FailErrno("unshare the cgroup namespace");
+  OutOfMemoryPreference preference;
+  WRIT_TRY("out of memory", preference.Open());
   const bool own_time = EnterTimeNamespace();  // while /proc/self still belongs to this process's user
   WRIT_TRY("ids", BecomeSetupUser(*setup_.ids));
   // Changing ids clears the parent-death signal; set after it. The jail's death also closes the control socket.
@@ -152,6 +179,10 @@ Result<> Init::Build() {
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return FailErrno("block SIGCHLD");
+  WRIT_TRY("out of memory", preference.Raise());
+  stub_ = WRIT_TRY("guest", GuestStub::Fork(setup_.ids->whole_range));
+  WRIT_TRY("out of memory", preference.Restore());
+  landlock_ = PrepareLandlock();
   children_ = sys::UniqueFd{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!children_.valid()) return FailErrno("signalfd");
   enforced_ = {{"capabilities", "none"},  {"new-privileges", "no_new_privs"}, {"network", "netns"},
@@ -172,8 +203,7 @@ Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>&
       WRIT_TRY("workspace", MountWorkspaceOverlay(root_, lower));
     } else {
       // An overlay on a tmpfs without user attributes breaks on the first removed directory (semantics.md section 7).
-      if (::chdir("/.cell") != 0) return FailErrno("chdir to the building place");
-      WRIT_TRY("workspace", sys::AttachMount(lower, AT_FDCWD, "lower"));
+      WRIT_TRY("workspace", sys::AttachMount(lower, AT_FDCWD, "/.cell/workspace"));
       const sys::UniqueFd work{::openat(root_.scratch.get(), "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
       OwnerOf owner;
       if (setup_.ids->whole_range)
@@ -186,15 +216,16 @@ Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>&
         return Fail(Code::kExhausted, "the workspace does not fit: {}; this kernel's tmpfs cannot hold an overlay, so it is "
                     "copied; give more with --disk and --inodes", copied.error().what);
       WRIT_TRY("copy the workspace", std::move(copied));
-      if (::umount2("lower", MNT_DETACH) != 0 || ::chdir("/") != 0) return FailErrno("detach the workspace");
+      if (::umount2("/.cell/workspace", MNT_DETACH) != 0) return FailErrno("detach the workspace");
     }
+    landlock_ = PrepareLandlock();  // a rule binds to what is visible: the workspace is so only from here on
     enforced_["workspace"] = launch.workspace_is_copy ? "copy-overlay" : overlay_workspace_ ? "overlay" : "copy";
   }
   if (launch.inputs) {
     WRIT_TRY("inputs", MountInputs(fds[next++]));
     enforced_["inputs"] = "overlay-read-only";
   }
-  return SealRoot();
+  return {};
 }
 
 Result<sys::UniqueFd> Init::OpenTerminal(const LaunchBody& body, sys::UniqueFd& peer) {
@@ -240,13 +271,7 @@ Result<> Init::Launch() {
   }
   WRIT_TRY("mount", MountLayers(launch, fds, next));
 
-  for (const std::string& argument : body.argv) exec.argv.push_back(argument.c_str());
-  exec.argv.push_back(nullptr);
-  for (const std::string& entry : body.env) exec.env.push_back(entry.c_str());
-  exec.env.push_back(nullptr);
-  exec.candidates = LookUp(body.argv[0], body.env);
-  exec.cwd = body.cwd.c_str();
-  exec.whole_range = setup_.ids->whole_range;
+  exec.body = fds[0].get();
   exec.open_files = body.limits.open_files;
   const auto accepts = [&](const char* limit, const char* mechanism) {
     const auto found = body.accepted.find(limit);
@@ -266,27 +291,21 @@ Result<> Init::Launch() {
   if (exec.processes != 0) enforced_["pids"] = "rlimit";
   if (exec.cpu_count != 0) enforced_["cpus"] = "affinity";
 
-  const auto landlock = PrepareLandlock();
-  if (landlock) {
-    exec.landlock_fd = landlock->ruleset.get();
-    enforced_["landlock"] = fmt::format("abi-{}", landlock->abi);
-  } else if (landlock.error().code != Code::kUnavailable) {
-    return std::unexpected(landlock.error());
+  if (landlock_) {
+    exec.landlock_fd = landlock_->ruleset.get();
+    enforced_["landlock"] = fmt::format("abi-{}", landlock_->abi);
+  } else if (landlock_.error().code != Code::kUnavailable) {
+    return std::unexpected(landlock_.error());
   }
-  exec.filter = seccomp::GuestFilter();
 
   started_ = std::chrono::steady_clock::now();
   deadline_ = Deadline::At(started_ + body.limits.wall_time);
-  const Spawned spawned = WRIT_TRY("start the guest", SpawnGuest(exec));
-  if (spawned.step != nullptr) {
-    errno = spawned.exec_errno;
-    return FailErrno(spawned.step);
-  }
-  main_ = spawned.pid;
-  if (spawned.exec_errno != 0) {
+  main_ = stub_->pid();
+  const auto executed = WRIT_TRY("guest", stub_->Exec(exec));
+  if (executed.exec_errno != 0) {
     main_dead_ = true;
     end_.cause = EndReport::Cause::kExecFailed;
-    end_.exec_errno = spawned.exec_errno;
+    end_.exec_errno = executed.exec_errno;
   }
   WireWriter report;
   report.U32(static_cast<std::uint32_t>(InitReport::kStarted));

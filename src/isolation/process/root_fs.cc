@@ -113,7 +113,8 @@ Result<> MakeEtc(int root) {
 Result<> MakeMountPoints(int base) {
   for (const char* name : {"proc", "dev", "tmp", "work", "in", "out"}) WRIT_TRY("mount points", MakeDirectory(base, name));
   WRIT_TRY("mount points", MakeDirectory(base, ".cell", 0700));
-  for (const char* name : {".cell/scratch", ".cell/lower", ".cell/void"}) WRIT_TRY("mount points", MakeDirectory(base, name));
+  for (const char* name : {".cell/scratch", ".cell/workspace", ".cell/inputs", ".cell/void"})
+    WRIT_TRY("mount points", MakeDirectory(base, name));
   return MakeFile(base, ".cell/empty");
 }
 
@@ -218,6 +219,7 @@ Result<sys::UniqueFd> OverlayCustomRoot(const sys::UniqueFd& base, const sys::Un
   WRIT_TRY("etc", MakeDirectory(skeleton.get(), "etc"));
   WRIT_TRY("etc", MakeFile(skeleton.get(), "etc/hosts", kHosts));
   WRIT_TRY("etc", MakeFile(skeleton.get(), "etc/resolv.conf", kResolver));
+  if (::fchmodat(skeleton.get(), ".cell", 0, 0) != 0) return FailErrno("close the building place");
   WRIT_TRY("attach", sys::AttachMount(custom, base.get(), "custom"));
   if (::fchdir(base.get()) != 0) return FailErrno("chdir to the base");
   auto root = WRIT_TRY("overlay", sys::NewMount("overlay", "lowerdir=skeleton:custom", kReadOnly));
@@ -247,6 +249,12 @@ Result<CellRoot> BuildRoot(const RootPlan& plan) {
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return FailErrno("pivot_root");
   if (::umount2(".", MNT_DETACH) != 0) return FailErrno("detach the old root");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
+  // The building place stays for a later launch, closed to everybody but PID 1; with the root read-only, its owner
+  // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
+  if (plan.custom_root == nullptr) {
+    if (::chmod("/.cell", 0) != 0) return FailErrno("close the building place");
+    WRIT_TRY("root", sys::RestrictMount(root, kReadOnly, false));
+  }
   return made;
 }
 
@@ -256,7 +264,7 @@ Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint
 
 Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower) {
   if (::chdir("/.cell") != 0) return FailErrno("chdir to the building place");
-  WRIT_TRY("attach the workspace", sys::AttachMount(lower, AT_FDCWD, "lower"));
+  WRIT_TRY("attach the workspace", sys::AttachMount(lower, AT_FDCWD, "workspace"));
   // The upper directory becomes the root of /work: same owner and mode as the original.
   struct stat meta {};
   if (::fstat(lower.get(), &meta) != 0) return FailErrno("stat the workspace");
@@ -264,28 +272,22 @@ Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower)
     return FailErrno("own the upper layer");
   if (::fchmodat(root.scratch.get(), "upper", meta.st_mode & 0777, 0) != 0) return FailErrno("mode of the upper layer");
   const auto overlay = WRIT_TRY("overlay", sys::NewMount("overlay",
-      "lowerdir=lower,upperdir=scratch/upper,workdir=scratch/overlay,userxattr", {}));
+      "lowerdir=workspace,upperdir=scratch/upper,workdir=scratch/overlay,userxattr", {}));
   WRIT_TRY("attach the overlay", sys::AttachMount(overlay, AT_FDCWD, "/work"));
-  if (::umount2("lower", MNT_DETACH) != 0) return FailErrno("detach the lower layer");
+  // The overlay holds on to its layer; the mount itself would show the host's path in mountinfo.
+  if (::umount2("workspace", MNT_DETACH) != 0) return FailErrno("detach the workspace");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
   return {};
 }
 
 Result<> MountInputs(const sys::UniqueFd& lower) {
   if (::chdir("/.cell") != 0) return FailErrno("chdir to the building place");
-  WRIT_TRY("attach the inputs", sys::AttachMount(lower, AT_FDCWD, "lower"));
-  const auto overlay = WRIT_TRY("overlay", sys::NewMount("overlay", "lowerdir=lower:void", kReadOnly));
+  WRIT_TRY("attach the inputs", sys::AttachMount(lower, AT_FDCWD, "inputs"));
+  const auto overlay = WRIT_TRY("overlay", sys::NewMount("overlay", "lowerdir=inputs:void", kReadOnly));
   WRIT_TRY("attach the overlay", sys::AttachMount(overlay, AT_FDCWD, "/in"));
-  if (::umount2("lower", MNT_DETACH) != 0) return FailErrno("detach the inputs");
+  if (::umount2("inputs", MNT_DETACH) != 0) return FailErrno("detach the inputs");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
   return {};
-}
-
-Result<> SealRoot() {
-  if (::umount2("/.cell/scratch", MNT_DETACH) != 0) return FailErrno("detach the building place");
-  const sys::UniqueFd root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-  if (!root.valid()) return FailErrno("open the root");
-  return sys::RestrictMount(root, kReadOnly, false);
 }
 
 }  // namespace writ::isolation::process

@@ -34,7 +34,5 @@ Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint
 Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower);
 /// Shows `lower` (detached mount) read-only at /in, through an overlay so that its host path is not visible.
 Result<> MountInputs(const sys::UniqueFd& lower);
-/// Hides the building place once nothing more will be mounted.
-Result<> SealRoot();
 
 }  // namespace writ::isolation::process

@@ -1,4 +1,4 @@
-#include "isolation/process/guest_exec.h"
+#include "isolation/process/guest_stub.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
