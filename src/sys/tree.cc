@@ -94,6 +94,29 @@ Result<TreeEntry> LocalTreeOpener::Open(const UniqueFd& directory, std::string_v
   return OpenTreeEntry(directory.get(), name);
 }
 
+std::optional<FileMeta> LocalTreeOpener::Look(const UniqueFd& directory, const std::string& name) {
+  struct statx status{};
+  constexpr int kFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  if (::statx(directory.get(), name.c_str(), kFlags, STATX_BASIC_STATS, &status) != 0) return std::nullopt;
+  // A kernel that cannot tell mounts apart leaves the question to Open.
+  if ((status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0 ||
+      (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return std::nullopt;
+  }
+  struct stat plain{};
+  plain.st_mode = status.stx_mode;
+  plain.st_uid = status.stx_uid;
+  plain.st_gid = status.stx_gid;
+  plain.st_nlink = status.stx_nlink;
+  plain.st_size = static_cast<off_t>(status.stx_size);
+  plain.st_dev = makedev(status.stx_dev_major, status.stx_dev_minor);
+  plain.st_rdev = makedev(status.stx_rdev_major, status.stx_rdev_minor);
+  plain.st_ino = status.stx_ino;
+  plain.st_mtim = {.tv_sec = status.stx_mtime.tv_sec, .tv_nsec = status.stx_mtime.tv_nsec};
+  plain.st_ctim = {.tv_sec = status.stx_ctime.tv_sec, .tv_nsec = status.stx_ctime.tv_nsec};
+  return MetaFrom(plain);
+}
+
 Result<std::vector<std::string>> ListNames(const UniqueFd& directory, std::size_t max_names) {
   // A descriptor of its own, because closedir closes what it was given.
   UniqueFd copy(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

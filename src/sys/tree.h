@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ struct FileMeta {
   std::uint64_t bytes = 0;
   std::uint64_t device = 0, inode = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
+  bool operator==(const FileMeta&) const = default;
 };
 
 /// An opened entry. `fd` is readable for regular files and directories, O_PATH otherwise.
@@ -41,12 +43,16 @@ class TreeOpener {
   /// Opens `name` (one component, neither "." nor "..") in `directory`.
   /// Errors: kInvalid for a name that is not one component; kNotFound; kDenied.
   virtual Result<TreeEntry> Open(const UniqueFd& directory, std::string_view name) = 0;
+  /// What is at `name` without opening it, where that is cheaper; nothing when only Open can tell. Precondition:
+  /// `name` comes from ListNames.
+  virtual std::optional<FileMeta> Look(const UniqueFd&, const std::string&) { return std::nullopt; }
 };
 
 /// Opens with the caller's own rights.
 class LocalTreeOpener final : public TreeOpener {
  public:
   Result<TreeEntry> Open(const UniqueFd& directory, std::string_view name) override;
+  std::optional<FileMeta> Look(const UniqueFd& directory, const std::string& name) override;
 };
 
 /// The body shared by every opener. A character device 0:0 is kWhiteout; the overlay.opaque attribute is read from

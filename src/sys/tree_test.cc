@@ -101,6 +101,27 @@ TEST_F(Tree, OpaqueMeansTheValueY) {
   EXPECT_TRUE(opener_.Open(root(), "d")->opaque);
 }
 
+TEST_F(Tree, LookingTellsTheSameAsOpening) {
+  Write("f", "hello");
+  ASSERT_EQ(::symlink("f", Path("link").c_str()), 0);
+  ASSERT_EQ(::mkdir(Path("d").c_str(), 0711), 0);
+  for (const char* name : {"f", "link", "d"}) {
+    const auto looked = opener_.Look(root(), name);
+    if (!looked) GTEST_SKIP() << "this kernel does not tell mounts apart";
+    const FileMeta opened = opener_.Open(root(), name)->meta;
+    EXPECT_EQ(looked->type, opened.type) << name;
+    EXPECT_EQ(looked->mode, opened.mode) << name;
+    EXPECT_EQ(looked->bytes, opened.bytes) << name;
+    EXPECT_EQ(looked->device, opened.device) << name;
+    EXPECT_EQ(looked->inode, opened.inode) << name;
+    EXPECT_EQ(looked->links, opened.links) << name;
+    EXPECT_EQ(looked->mtime_ns, opened.mtime_ns) << name;
+    EXPECT_EQ(looked->ctime_ns, opened.ctime_ns) << name;
+  }
+  EXPECT_EQ(opener_.Look(root(), "missing"), std::nullopt);
+  EXPECT_EQ(opener_.Look(OpenDirectory("/").value(), "proc"), std::nullopt) << "a mount is left to Open";
+}
+
 TEST_F(Tree, ListsSortedFromTheStartEachTime) {
   for (const char* name : {"b", "a", "c\n", ".hidden"}) Write(name, "");
   for (int round = 0; round < 2; ++round) {

@@ -23,16 +23,26 @@ class CaptureVisitor final : public TreeVisitor {
     manifest_.denied_kept_out = options.keep_out_denied;
   }
 
+  /// A file whose hash is known needs no descriptor.
+  bool OnLook(const std::string& path, const sys::FileMeta& meta) override {
+    if (meta.type != sys::FileType::kRegular || options_.cache == nullptr) return false;
+    if (meta.bytes > options_.bytes_max - manifest_.bytes) return false;
+    const auto known = options_.cache->Find(meta);
+    if (!known) return false;
+    if (IsKeptOut(path)) return true;
+    manifest_.bytes += meta.bytes;
+    manifest_.entries.push_back({path, FileState{.type = EntryType::kFile, .mode = meta.mode, .links = meta.links,
+                                                 .bytes = meta.bytes, .sha256 = HexEncode(*known), .target = {}}});
+    return true;
+  }
+
   Result<bool> OnEntry(const std::string& path, sys::TreeEntry& entry) override {
     const sys::FileMeta& meta = entry.meta;
     if (meta.type == sys::FileType::kOther || meta.type == sys::FileType::kWhiteout) {
       manifest_.skipped.push_back({path, SpecialFileName(entry)});
       return false;
     }
-    if (meta.type != sys::FileType::kDirectory && options_.deny.Matches(path)) {
-      manifest_.denied.push_back(path);
-      if (options_.keep_out_denied) return false;
-    }
+    if (meta.type != sys::FileType::kDirectory && IsKeptOut(path)) return false;
     FileState state;
     state.mode = meta.mode;
     state.links = meta.type == sys::FileType::kDirectory ? 1 : meta.links;
@@ -75,17 +85,22 @@ class CaptureVisitor final : public TreeVisitor {
   }
 
  private:
+  /// Notes a denied path. True when it must not be among the entries.
+  bool IsKeptOut(const std::string& path) {
+    if (!options_.deny.Matches(path)) return false;
+    manifest_.denied.push_back(path);
+    return options_.keep_out_denied;
+  }
+
   Result<> HashFile(sys::TreeEntry& entry, FileState& state) {
     state.type = EntryType::kFile;
     if (entry.meta.bytes > options_.bytes_max - manifest_.bytes) {
       return Fail(Code::kExhausted, "more than {} bytes in files", options_.bytes_max);
     }
     state.bytes = entry.meta.bytes;
-    if (options_.cache != nullptr) {
-      if (const auto known = options_.cache->Find(entry.meta)) {
-        state.sha256 = HexEncode(*known);
-        return {};
-      }
+    if (const auto known = options_.cache != nullptr ? options_.cache->Find(entry.meta) : std::nullopt) {
+      state.sha256 = HexEncode(*known);
+      return {};
     }
     ++manifest_.hashed;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -48,7 +48,10 @@ class Walker {
     if (!path_.empty()) path_ += '/';
     path_ += name;
     if (levels_.size() > 1 && !levels_.back().fd.valid()) WRIT_TRY("return to a directory", Reopen());
-    auto entry = opener_.Open(Directory(levels_.size() - 1), name);
+    const sys::UniqueFd& directory = Directory(levels_.size() - 1);
+    const auto looked = opener_.Look(directory, name);
+    if (looked && looked->type != sys::FileType::kDirectory && visitor_.OnLook(path_, *looked)) return {};
+    auto entry = opener_.Open(directory, name);
     if (!entry) return visitor_.OnUnreadable(path_, entry.error());
     const bool enter = WRIT_TRY(fmt::format("{:?}", path_), visitor_.OnEntry(path_, *entry));
     if (!enter || entry->meta.type != sys::FileType::kDirectory) return {};

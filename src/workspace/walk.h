@@ -22,6 +22,9 @@ struct WalkLimits {
 class TreeVisitor {
  public:
   virtual ~TreeVisitor() = default;
+  /// Called before an entry is opened, where the opener can look at it. True: nothing else is needed of it, and
+  /// OnEntry is not called. Directories are always opened.
+  virtual bool OnLook(const std::string&, const sys::FileMeta&) { return false; }
   /// Called for a directory before anything in it; return false to leave it out.
   virtual Result<bool> OnEntry(const std::string& path, sys::TreeEntry& entry) = 0;
   /// An entry that cannot be opened, or a directory that cannot be listed.
