@@ -13,6 +13,7 @@ namespace {
 /// What decodes must encode to something that decodes to the same.
 template <class Decode>
 void CheckRoundTrip(const writ::canon::Json& json, Decode decode) {
+  using writ::contract::ToJson;
   const auto first = decode(json);
   if (!first) return;
   const auto encoded = ToJson(*first);
