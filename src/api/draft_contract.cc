@@ -82,8 +82,8 @@ contract::ContractExtension ExtensionOf(const CreateRun& request, const session:
   contract::ContractExtension writ;
   writ.tier = request.tier;
   writ.weakest = request.tier;
-  for (const auto& [member, value] : LimitsJson(request.limits).object())
-    contract::SetLimit(writ.limits, member, static_cast<std::uint64_t>(value.number()));
+  const policy::Limits limits = ToPolicyLimits(request.limits);
+  for (const auto& field : policy::LimitFields()) contract::SetLimit(writ.limits, field.member, field.get(limits));
   writ.accept = request.accepted;
   writ.kill_on_output_limit = request.kill_on_output_limit;
   for (const auto& input : given.inputs)

@@ -57,8 +57,12 @@ Result<> CheckStored(LocalState& state, const LocalKeys& keys, const std::string
   }
   const Json* decision = Inner(*bundle.Find("contract"), "writ", "decision");
   if (decision != nullptr && decision->is_string()) {
-    const bool known = WRIT_TRY("decision", HasDecision(state, keys, decision->string()));
-    if (!known) problems.push_back("the decision that the contract names is not in the decision log");
+    const auto known = HasDecision(state, keys, decision->string());
+    if (!known) {
+      problems.push_back(known.error().what);
+    } else if (!*known) {
+      problems.push_back("the decision that the contract names is not in the decision log");
+    }
   }
   return {};
 }

@@ -1,6 +1,6 @@
 #include "session/blob_intake.h"
 
-#include <utility>
+#include <vector>
 
 namespace writ::session {
 
@@ -10,18 +10,9 @@ Result<std::string> BlobIntake::Put(const workspace::ContentReader& read) {
   std::vector<std::uint8_t> piece(kPieceBytes);
   for (;;) {
     const std::size_t n = WRIT_TRY("read content", read(piece));
-    if (n == 0) break;
+    if (n == 0) return writer->Finish(storage::Durability::kBuffered);
     WRIT_TRY("keep content", writer->Write(ByteView(piece).first(n)));
   }
-  std::string hash = WRIT_TRY("keep content", writer->Finish(storage::Durability::kBuffered));
-  unsettled_.push_back(hash);
-  return hash;
-}
-
-Result<> BlobIntake::Settle() {
-  const auto hashes = std::exchange(unsettled_, {});
-  if (hashes.empty()) return {};
-  return blobs_.MakeDurable(hashes);
 }
 
 }  // namespace writ::session

@@ -1,25 +1,21 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "storage/blob_store.h"
 #include "workspace/blobs.h"
 
 namespace writ::session {
 
-/// Puts file contents that a run left into the blob store, and makes them durable all at once.
+/// Puts file contents that a run left into the blob store, buffered: BlobStore::MakeDurable is the caller's.
 class BlobIntake final : public workspace::BlobSink {
  public:
   /// `blobs` is borrowed.
   explicit BlobIntake(storage::BlobStore& blobs) : blobs_(blobs) {}
   Result<std::string> Put(const workspace::ContentReader& read) override;
-  /// After this every content that was put survives a power cut.
-  Result<> Settle();
 
  private:
   storage::BlobStore& blobs_;
-  std::vector<std::string> unsettled_;
 };
 
 /// File contents out of the blob store.

@@ -45,8 +45,22 @@ Result<> EventLog::Broken() const {
   return {};
 }
 
+Result<> EventLog::CheckState(const canon::Json& event) const {
+  const auto* type = event.FindString("type");
+  if (type == nullptr) return Fail(Code::kInvalid, "an event without a type");
+  const auto next = StateAfter(*type);
+  if (!facts_.state) {
+    if (next == RunState::kCreated) return {};
+    return Fail(Code::kInvalid, "a chain begins with run.created, not with {}", *type);
+  }
+  if (next) return CheckMove(*facts_.state, *next);
+  if (storage::IsTerminal(*facts_.state)) return Fail(Code::kInvalid, "{} after the end of the run", *type);
+  return {};
+}
+
 Result<> EventLog::Append(storage::Transaction& transaction, canon::Json event) {
   WRIT_TRY("log", Broken());
+  WRIT_TRY("log", CheckState(event));
   contract::event::StampMonotonic(event, MonoMicros());
   const std::uint64_t seq = chain_.count();
   const std::string prev = chain_.head();

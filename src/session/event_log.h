@@ -25,7 +25,8 @@ class EventLog {
                                  std::string contract_hash);
 
   /// Adds an event to a transaction, stamped with both clocks. It is part of the chain from then on, so the caller
-  /// commits or ends the run.
+  /// commits or ends the run. Errors: kInvalid for an event that would move the run where it cannot go, or that
+  /// comes after its end; those of the store.
   Result<> Append(storage::Transaction& transaction, canon::Json event);
   /// Adds events in a transaction of their own; visible to other processes when this returns.
   Result<> Append(std::vector<canon::Json> events);
@@ -38,6 +39,7 @@ class EventLog {
 
  private:
   Result<> Broken() const;
+  Result<> CheckState(const canon::Json& event) const;
 
   storage::Store& store_;
   const Clock& clock_;

@@ -99,7 +99,6 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
 }
 
 Result<> RunEngine::LogMaterialised(const RunOrder& order, EventLog& log) {
-  WRIT_TRY("move run", CheckMove(RunState::kClaimed, RunState::kRunning));
   const auto transaction = WRIT_TRY("log", parts_.store.Begin());
   WRIT_TRY("log", log.Append(*transaction, event::WorkspaceMaterialized(order.given.manifest_hash)));
   for (const auto& input : order.given.inputs) {

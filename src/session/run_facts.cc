@@ -47,8 +47,14 @@ void ObserveExtension(RunFacts& facts, std::string_view type, Json writ) {
 
 }  // namespace
 
-bool IsTerminalEvent(std::string_view type) {
-  return type == "run.completed" || type == "run.failed" || type == "run.cancelled";
+std::optional<RunState> StateAfter(std::string_view event_type) {
+  if (event_type == "run.created") return RunState::kCreated;
+  if (event_type == "run.claimed") return RunState::kClaimed;
+  if (event_type == "workspace.materialized") return RunState::kRunning;
+  if (event_type == "run.completed") return RunState::kCompleted;
+  if (event_type == "run.failed") return RunState::kFailed;
+  if (event_type == "run.cancelled") return RunState::kCancelled;
+  return std::nullopt;
 }
 
 void RunFacts::Observe(const Json& entry) {
@@ -61,9 +67,11 @@ void RunFacts::Observe(const Json& entry) {
   const Json* writ = event->Find("writ");
   if (writ != nullptr && writ->is_object() && writ->Find("monoUs") != nullptr) mono_us = NumberOf(*writ, "monoUs");
 
-  if (IsTerminalEvent(type)) {
-    terminal = type;
-  } else if (type == "run.claimed") {
+  if (const auto next = StateAfter(type)) {
+    state = next;
+    if (storage::IsTerminal(*next)) terminal = type;
+  }
+  if (type == "run.claimed") {
     runner_id = TextOf(*event, "runnerId");
     runner_key_id = TextOf(*event, "runnerKeyId");
     if (writ != nullptr && writ->is_object()) host = *writ;

@@ -7,6 +7,7 @@
 
 #include "canon/json.h"
 #include "contract/receipt.h"
+#include "session/run_state.h"
 
 namespace writ::session {
 
@@ -14,6 +15,7 @@ namespace writ::session {
 /// whole chain. Everything in it comes from hashed entries; a receipt adds nothing that the chain does not say.
 struct RunFacts {
   contract::ReceiptFacts chain;       ///< what the original protocol's receipt takes
+  std::optional<RunState> state;      ///< where the chain has brought the run; absent before run.created
   std::string terminal;               ///< type of the last entry when it ends the run, else empty
   std::string runner_id, runner_key_id;
   std::string diff_hash;              ///< "" when nothing was changed
@@ -36,7 +38,7 @@ struct RunFacts {
   void Observe(const canon::Json& entry);
 };
 
-/// run.completed, run.failed, run.cancelled
-bool IsTerminalEvent(std::string_view type);
+/// The state that an event brings a run into; nullopt when it leaves the state as it is.
+std::optional<RunState> StateAfter(std::string_view event_type);
 
 }  // namespace writ::session

@@ -24,7 +24,7 @@ using workspace::EntryType;
 /// Stores a record as canonical bytes under its kind. Records are small next to what they list.
 Result<storage::Artifact> StoreRecord(storage::BlobStore& blobs, std::string_view kind, const Json& record) {
   const std::string text = WRIT_TRY(kind, canon::Canonical(record));
-  const std::string hash = WRIT_TRY(kind, blobs.Put(AsBytes(text), Durability::kDurable));
+  const std::string hash = WRIT_TRY(kind, blobs.Put(AsBytes(text), Durability::kBuffered));
   return storage::Artifact{std::string(kind), "", hash, text.size()};
 }
 
@@ -40,7 +40,7 @@ bool IsDirectory(const Change& change) {
   return state && state->type == EntryType::kDirectory;
 }
 
-Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
+Result<> TakeChanges(RunResults& results, isolation::Session& guest, workspace::BlobSink& intake, const ResultPlaces& places) {
   const auto tree = WRIT_TRY("changes", guest.Tree(isolation::Place::kWorkspace));
   results.changes = WRIT_TRY("changes", workspace::FindChanges(places.given.manifest, tree.root, *tree.opener,
                                                                tree.complete, {}, intake));
@@ -73,7 +73,7 @@ Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake&
   const sys::UniqueFd& originals = places.given.workspace.valid() ? places.given.workspace : tree.root;
   WRIT_TRY("diff", workspace::WriteDiff(results.changes, originals, outlet, {},
                                         [&](std::string_view text) { return diff.Write(AsBytes(text)); }));
-  const std::string hash = WRIT_TRY("diff", diff.Finish(Durability::kDurable));
+  const std::string hash = WRIT_TRY("diff", diff.Finish(Durability::kBuffered));
   if (hash.empty()) return {};
   results.artifacts.push_back({"diff", "", hash, diff.bytes()});
   results.events.push_back(event::ArtifactCreated("diff", hash));
@@ -82,7 +82,7 @@ Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake&
 }
 
 Result<> TakeOutput(RunResults& results, GuestOutput& output) {
-  const auto captured = WRIT_TRY("log", output.Finish(Durability::kDurable));
+  const auto captured = WRIT_TRY("log", output.Finish(Durability::kBuffered));
   if (!captured.log.hash.empty()) {
     results.artifacts.push_back({"log", "", captured.log.hash, captured.log.bytes});
     results.events.push_back(event::ArtifactCreated("log", captured.log.hash));
@@ -129,7 +129,7 @@ std::uint64_t BytesAt(const isolation::GuestTree& tree, std::string_view path) {
   return entry.meta.type == sys::FileType::kRegular ? entry.meta.bytes : 0;
 }
 
-Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
+Result<> TakeOutputs(RunResults& results, isolation::Session& guest, workspace::BlobSink& intake, const ResultPlaces& places) {
   const auto tree = WRIT_TRY("outputs", guest.Tree(isolation::Place::kOut));
   auto& collection = results.collection;
   collection = WRIT_TRY("outputs", workspace::Collect(tree.root, *tree.opener, places.declared, {}, intake));
@@ -158,7 +158,10 @@ Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output
   if (guest != nullptr) WRIT_TRY("collect", TakeChanges(results, *guest, intake, places));
   WRIT_TRY("collect", TakeOutput(results, output));
   if (guest != nullptr) WRIT_TRY("collect", TakeOutputs(results, *guest, intake, places));
-  WRIT_TRY("collect", intake.Settle());
+  // Everything at once, and before anything is named: many small blobs cost little more than one.
+  std::vector<std::string> hashes;
+  for (const auto& artifact : results.artifacts) hashes.push_back(artifact.hash);
+  if (!hashes.empty()) WRIT_TRY("collect", places.blobs.MakeDurable(hashes));
   return results;
 }
 
