@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -261,6 +262,15 @@ Result<Scope> Describe(const ScopeRequest& request, const std::string& path) {
   return scope;
 }
 
+/// One write(2), as control files want it.
+Result<> Put(const std::string& file, std::string_view text) {
+  const sys::UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid()) return FailErrno(file);
+  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return FailErrno(fmt::format("write \"{}\" to {}", text, file));
+  return {};
+}
+
 bool IsScopeName(std::string_view unit) {
   return unit.size() > 6 && unit.size() < 256 && unit.ends_with(".scope") &&
          std::ranges::all_of(unit, [](char c) {
@@ -317,6 +327,16 @@ Result<Scope> StartDelegatedScope(const ScopeRequest& request, Deadline deadline
       WRIT_TRY("StartTransientUnit", dbus::Decoder(started->body, started->big_endian).String());
   const std::string path = WRIT_TRY("ask systemd for a scope", AwaitMove(request, *bus, job, deadline));
   return Describe(request, path);
+}
+
+Result<> DivideScope(const Scope& scope, pid_t pid) {
+  for (const std::string_view controller : {"memory", "pids", "cpu"})
+    if (std::ranges::find(scope.controllers, controller) == scope.controllers.end())
+      return Fail(Code::kUnavailable, "systemd did not delegate the controller {} to {}", controller, scope.directory);
+  const std::string main = scope.directory + "/main";
+  if (::mkdir(main.c_str(), 0755) != 0 && errno != EEXIST) return FailErrno(main);
+  if (auto moved = Put(main + "/cgroup.procs", std::to_string(pid)); !moved) return moved;
+  return Put(scope.directory + "/cgroup.subtree_control", "+memory +pids +cpu");
 }
 
 }  // namespace writ::isolation::process

@@ -28,13 +28,20 @@ struct Scope {
 std::string MakeScopeName();
 
 /// Asks org.freedesktop.systemd1 over $XDG_RUNTIME_DIR/systemd/private, else .../bus, for StartTransientUnit with
-/// Delegate=yes, and waits until `pid` is in the scope. The process is in the scope's own directory then: before
-/// controllers can be enabled for children it has to move to a child.
+/// Delegate=yes, and waits until `pid` is in the scope. The process is in the scope's own directory then; see
+/// DivideScope.
 /// Call before entering a user namespace: the bus asks who the caller is outside of it.
 /// Errors: kUnavailable: no bus, no systemd behind it, or it could not start the scope; kDenied: the bus belongs to
 ///         somebody else or refused, or the scope was not delegated; kCorrupt: the bus does not speak D-Bus;
 ///         kDeadline; kInvalid for a unit name that is none.
 /// Source: org.freedesktop.systemd1(5), systemd.resource-control(5) "Delegate=", D-Bus Specification.
 Result<Scope> StartDelegatedScope(const ScopeRequest& request, Deadline deadline);
+
+/// Makes a scope ready for cells: moves `pid`, which must be in the scope, to its child `main` and hands memory, pids
+/// and cpu on to further children. Processes that `pid` has already started stay where they are and make it fail.
+/// Errors: kUnavailable naming a controller that was not delegated; kDenied or kUnavailable (processes are left in the
+///         scope itself) from the kernel.
+/// Source: Linux Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint".
+Result<> DivideScope(const Scope& scope, pid_t pid);
 
 }  // namespace writ::isolation::process

@@ -1,15 +1,19 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 
 #include "isolation/process/fake_bus_for_test.h"
 #include "isolation/process/systemd_scope.h"
@@ -30,13 +34,19 @@ bool BecomeUser() {
 std::string AskARealSystemd(const std::string& runtime, const std::string& group) {
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "skip private mounts";
   if (::mount("proc", "/proc", "proc", 0, nullptr) != 0) return "skip mount proc";
-  if (::mount("none", kHierarchy, "cgroup2", 0, nullptr) != 0) return "skip mount cgroup2";
+  struct statfs mounted {};
+  if (::statfs(kHierarchy, &mounted) != 0) return "skip no cgroups";
+  if (mounted.f_type != CGROUP2_SUPER_MAGIC && ::mount("none", kHierarchy, "cgroup2", 0, nullptr) != 0)
+    return "skip mount cgroup2";
   // systemd starts for a user only where the machine looks as if systemd had booted it.
   if (::mount("none", "/run", "tmpfs", 0, nullptr) != 0) return "skip mount run";
   std::filesystem::create_directories("/run/systemd/system");
   const std::string place = std::string(kHierarchy) + "/" + group, leaf = place + "/init";
   std::error_code trouble;
-  if (!std::filesystem::create_directories(leaf, trouble)) return "skip make cgroup";
+  if (!std::filesystem::create_directory(place, trouble)) return "skip make cgroup";
+  // Fails where other hierarchies hold the controllers; see below.
+  std::ofstream(place + "/cgroup.subtree_control") << "+memory +pids +cpu" << std::flush;
+  if (!std::filesystem::create_directory(leaf, trouble)) return "skip make cgroup";
   for (const std::string& path : {place, leaf}) {
     for (const char* file : {"", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"})
       if (::chown((path + file).c_str(), kUser, kUser) != 0) return "skip hand over cgroup";
@@ -68,15 +78,21 @@ std::string AskARealSystemd(const std::string& runtime, const std::string& group
                                          Deadline::After(Millis{10000}));
   if (!scope) return "error " + scope.error().what;
   std::string seen = scope->directory.substr(0, place.size()) == place ? "inside" : "outside " + scope->directory;
-  // What delegation is for: children of our own, and the process moved to one of them.
-  const std::string child = scope->directory + "/child";
-  if (::mkdir(child.c_str(), 0755) != 0) return "error mkdir in the scope";
-  if (!(std::ofstream(child + "/cgroup.procs") << sleeper << std::flush)) return "error move in the scope";
+  // What delegation is for: children of our own, and the process moved to one of them. Where other hierarchies hold the
+  // controllers that must be said; moving works all the same.
+  const bool controlled = std::ranges::find(scope->controllers, "memory") != scope->controllers.end();
+  const auto divided = DivideScope(*scope, sleeper);
+  if (controlled != divided.has_value()) return "error divide: " + (divided ? "without controllers" : divided.error().what);
+  if (!controlled) {
+    if (::mkdir((scope->directory + "/main").c_str(), 0755) != 0) return "error mkdir in the scope";
+    if (!(std::ofstream(scope->directory + "/main/cgroup.procs") << sleeper << std::flush)) return "error move";
+  }
   std::string where;
   std::ifstream cgroup("/proc/" + std::to_string(sleeper) + "/cgroup");
   for (std::string line; std::getline(cgroup, line);)
     if (line.starts_with("0::")) where = line.substr(3);
-  return where.ends_with(".scope/child") ? seen + ", delegated" : seen + ", but in " + where;
+  if (where.ends_with(".scope/main")) std::cout << "[ controllers ] " << (controlled ? "delegated" : "elsewhere") << std::endl;
+  return where.ends_with(".scope/main") ? seen + ", delegated" : seen + ", but in " + where;
 }
 
 TEST(StartScopeReal, ARealSystemdDelegatesAScope) {

@@ -284,6 +284,28 @@ TEST_F(StartScope, RefusesNamesThatAreNoScope) {
   EXPECT_EQ(StartDelegatedScope(request, Deadline::After(Millis{100})).error().code, Code::kInvalid);
 }
 
+TEST_F(StartScope, DividesForCells) {
+  const std::string directory = Path("cgroup/app.slice/") + kUnit;
+  std::filesystem::create_directory(directory + "/main");
+  std::ofstream(directory + "/main/cgroup.procs") << "";
+  const auto content = [](const std::string& file) {
+    std::string text;
+    std::getline(std::ifstream(file), text);
+    return text;
+  };
+  ASSERT_TRUE(DivideScope({directory, {"cpu", "memory", "pids"}}, kPid).has_value());
+  EXPECT_EQ(content(directory + "/main/cgroup.procs"), "48");
+  EXPECT_EQ(content(directory + "/cgroup.subtree_control"), "+memory +pids +cpu");
+}
+
+TEST_F(StartScope, Attack47_AControllerThatWasNotDelegatedIsNamed) {
+  const auto divided = DivideScope({Path("cgroup/app.slice/") + kUnit, {"cpu", "memory"}}, kPid);
+  ASSERT_FALSE(divided.has_value());
+  EXPECT_EQ(divided.error().code, Code::kUnavailable);
+  EXPECT_NE(divided.error().what.find("controller pids"), std::string::npos) << divided.error().what;
+  EXPECT_FALSE(std::filesystem::exists(Path("cgroup/app.slice/") + kUnit + "/main"));
+}
+
 TEST(MakeScopeName, IsAccepted) {
   EXPECT_NE(MakeScopeName(), MakeScopeName());
   EXPECT_TRUE(MakeScopeName().starts_with("writ-"));
