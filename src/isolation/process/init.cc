@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <net/if.h>
 #include <poll.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -62,6 +64,16 @@ bool EnterTimeNamespace() {
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   return WriteFile("/proc/self/timens_offsets", fmt::format("monotonic -{} 0\nboottime -{} 0\n", mono.tv_sec, boot.tv_sec))
       .has_value();
+}
+
+/// From the launch on PID 1 ends processes and reads what they left, nothing else.
+Result<> KeepOnlyWhatIsNeeded() {
+  constexpr std::uint32_t kKept = 1u << CAP_KILL | 1u << CAP_DAC_READ_SEARCH;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  data[0].effective = data[0].permitted = kKept;
+  if (::syscall(SYS_capset, &header, data.data()) != 0) return FailErrno("drop capabilities");
+  return {};
 }
 
 /// Makes the guest the kernel's first choice when the cell's memory is used up, so that PID 1 lives to tell: processes
@@ -298,6 +310,7 @@ Result<> Init::Launch() {
     return std::unexpected(landlock_.error());
   }
 
+  WRIT_TRY("PID 1", KeepOnlyWhatIsNeeded());
   started_ = std::chrono::steady_clock::now();
   deadline_ = Deadline::At(started_ + body.limits.wall_time);
   main_ = stub_->pid();

@@ -70,10 +70,11 @@ void Jail::PrepareOne() {
 }
 
 Result<Cell> Jail::TakeCell(const LaunchBody& body, const sys::UniqueFd* root_fd) {
-  if (root_fd == nullptr && !ready_.empty()) {
+  while (root_fd == nullptr && !ready_.empty()) {
     Cell cell = std::move(ready_.front());
     ready_.pop_front();
-    return cell;
+    pollfd died{cell.pidfd().get(), POLLIN, 0};
+    if (::poll(&died, 1, 0) == 0) return cell;
   }
   if (root_fd == nullptr) return Cell::Make(identity_, cgroups_, body.limits, {});
   const auto directory = WRIT_TRY("root", OpenSameDirectory(body.root_path, *root_fd));
@@ -202,9 +203,9 @@ int Jail::Serve() {
 }  // namespace
 
 int RunJail(sys::UniqueFd client, const JailOptions& options) {
-  ::signal(SIGINT, SIG_IGN);  // the terminal's Ctrl-C reaches the whole group; the client decides what it means
+  // The client decides what Ctrl-C, a stop or a shutdown means; the jail lives until the client has closed.
+  ::setsid();
   ::signal(SIGTERM, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
   const auto refuse = [&](const Error& error) {
     WireWriter out;
