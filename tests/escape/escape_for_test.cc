@@ -155,6 +155,8 @@ void EscapeTest::ExpectAllRefused(const GuestRun& run, std::size_t attempts) {
   for (std::string line; std::getline(lines, line);) EXPECT_EQ(line.find(": SUCCEEDED"), std::string::npos) << line;
 }
 
+bool InVirtualMachine() { return std::getenv("WRIT_VM") != nullptr; }
+
 std::vector<int> ProcessesWith(const std::string& token) {
   std::vector<int> found;
   for (const auto& entry : fs::directory_iterator("/proc")) {

@@ -58,6 +58,9 @@ class EscapeTest : public testing::Test {
   std::unique_ptr<isolation::Backend> backend_;
 };
 
+/// True inside the emulated machine of tests/vm, where everything is several times slower.
+bool InVirtualMachine();
+
 /// Ids of live host processes whose command line contains `token`.
 std::vector<int> ProcessesWith(const std::string& token);
 
