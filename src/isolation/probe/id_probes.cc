@@ -1,13 +1,11 @@
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -44,13 +42,16 @@ std::optional<SubordinateRange> FindRange(const char* path, const std::string& n
   return std::nullopt;
 }
 
+/// From the file and not from the name service: a static program cannot load the latter. A user known only to a
+/// directory service is looked up by number.
 std::string UserName(uid_t uid) {
-  std::array<char, 4096> buffer;
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    return std::to_string(uid);
-  return found->pw_name;
+  std::istringstream lines(ReadSmall("/etc/passwd"));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t password = line.find(':'), id = line.find(':', password + 1);
+    if (password == 0 || password == std::string::npos || id == std::string::npos) continue;
+    if (line.compare(id + 1, line.find(':', id + 1) - id - 1, std::to_string(uid)) == 0) return line.substr(0, password);
+  }
+  return std::to_string(uid);
 }
 
 /// Runs newuidmap or newgidmap for `pid`; empty when it succeeded.
