@@ -90,7 +90,7 @@ std::string AskARealSystemd(const std::string& runtime, const std::string& group
   std::ifstream cgroup("/proc/" + std::to_string(sleeper) + "/cgroup");
   for (std::string line; std::getline(cgroup, line);)
     if (line.starts_with("0::")) where = line.substr(3);
-  if (where.ends_with(".scope/main")) fmt::print("[ controllers ] {}\n", controlled ? "delegated" : "elsewhere");
+  if (where.ends_with(".scope/main")) fmt::print(stderr, "[ controllers ] {}\n", controlled ? "delegated" : "elsewhere");
   return where.ends_with(".scope/main") ? seen + ", delegated" : seen + ", but in " + where;
 }
 
