@@ -195,6 +195,8 @@ Result<std::vector<StagedInput>> StageInputs(const std::vector<InputRequest>& re
     }
     inputs.push_back(WRIT_TRY(fmt::format("input {}", request.path), stager.Stage(request)));
   }
+  // The guest is another user and has to enter; whether others of the host can is up to the directory above.
+  if (::fchmod(staging.get(), 0755) != 0) return FailErrno("open the staging directory to the guest");
   return inputs;
 }
 

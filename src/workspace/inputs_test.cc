@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "crypto/digest.h"
 #include "workspace/tree_for_test.h"
@@ -63,6 +64,15 @@ TEST_F(InputsTest, StagesExactlyWhatWasHashed) {
   const auto staged = sys::OpenDirectory(staging_.Path("d")).value();
   sys::LocalTreeOpener opener;
   EXPECT_EQ(DigestOf(Capture(staged, opener, {}, SystemClock()).value()), (*inputs)[2].sha256);
+}
+
+TEST_F(InputsTest, AnotherUserInsideMayEnter) {
+  source_.Write("file", "hello");
+  ASSERT_EQ(::fchmod(staging_.fd().get(), 0700), 0);
+  ASSERT_TRUE(Stage({{source_.Path("file"), "f"}}));
+  struct stat top;
+  ASSERT_EQ(::fstat(staging_.fd().get(), &top), 0);
+  EXPECT_EQ(top.st_mode & 07777, 0755u);
 }
 
 TEST_F(InputsTest, Attack29_SpecialFilesAreRefused) {
