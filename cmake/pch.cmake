@@ -9,8 +9,8 @@ set(writ_pch_headers
   <string_view> <utility> <variant> <vector> <fmt/format.h>)
 
 if(WRIT_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  file(WRITE ${CMAKE_BINARY_DIR}/pch/library.cc "")
-  file(WRITE ${CMAKE_BINARY_DIR}/pch/test.cc "int main() {}\n")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/library.cc CONTENT "")  # written only when it changes
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/test.cc CONTENT "int main() {}\n")
   add_library(writ_pch_library STATIC ${CMAKE_BINARY_DIR}/pch/library.cc)
   target_link_libraries(writ_pch_library PRIVATE writ::fmt)
   target_precompile_headers(writ_pch_library PRIVATE ${writ_pch_headers})
