@@ -202,7 +202,9 @@ Result<> ProcessSession::Step(Deadline deadline) {
   nfds_t at[2] = {};
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (streams_[i].closed()) continue;
-    const int waiting = sink_->NotReady(streams_[i].stream());
+    // Of a guest that is dead only what its pipes hold is left: it is taken at once, so that a reader that does not
+    // read cannot keep the run from its receipt.
+    const int waiting = end_ || cell_died_ ? -1 : sink_->NotReady(streams_[i].stream());
     at[i] = waiting >= 0 ? add(waiting, POLLOUT) : add(streams_[i].fd(), POLLIN);
     streams_[i].set_blocked(waiting >= 0);
   }
