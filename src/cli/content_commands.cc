@@ -14,7 +14,7 @@ namespace {
 
 using canon::Json;
 
-constexpr std::size_t kJsonContentMax = 32u << 20;
+constexpr std::size_t kJsonContentMax = 4u << 20;  // of each stream: an object is to be held in memory by its reader
 
 /// Copies kept bytes to stdout as they are, or safely when stdout is a terminal.
 int CopyToStdout(Context& context, api::LocalPlane& plane, std::string_view run, std::string_view kind) {

@@ -6,6 +6,15 @@
 #include "base/utf8.h"
 
 namespace writ::cli {
+namespace {
+
+/// Control characters that text does not have; each would take six characters in JSON.
+bool IsBinary(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\x1b') || byte == 0x7F;
+}
+
+}  // namespace
 
 canon::Json ContentJson(std::string_view data, std::uint64_t bytes) {
   const bool cut = data.size() < bytes;
@@ -15,7 +24,7 @@ canon::Json ContentJson(std::string_view data, std::uint64_t bytes) {
     while (back < back_max && !IsUtf8(data.substr(0, data.size() - back))) ++back;
     if (IsUtf8(data.substr(0, data.size() - back))) data.remove_suffix(back);
   }
-  const bool text = IsUtf8(data);
+  const bool text = IsUtf8(data) && std::ranges::none_of(data, IsBinary);
   auto json = canon::Json::Of({{"bytes", bytes},
                                {"encoding", text ? "utf-8" : "base64"},
                                {"data", text ? std::string(data) : Base64Encode(AsBytes(data))}});

@@ -10,8 +10,9 @@
 
 namespace writ::cli {
 
-/// {"bytes", "encoding": "utf-8" or "base64", "data", "cut"?: true}: bytes as JSON carries them. `cut`: `data` has only
-/// the first of them.
+/// {"bytes", "encoding": "utf-8" or "base64", "data", "cut"?: true}: bytes as JSON carries them, as text if they are
+/// UTF-8 without control characters other than tab, newline, carriage return and escape. `cut`: `data` has only the
+/// first of them.
 canon::Json ContentJson(std::string_view data, std::uint64_t bytes);
 
 /// The same for a kept stream or diff of a run; at most `bytes_max` are put into the object.

@@ -66,9 +66,14 @@ int DecisionsCommand(Context& context) {
   }
   std::vector<std::vector<std::string>> table{{"TIME (UTC)", "DECISION", "RUN", "REASON"}};
   for (const auto& entry : *entries) {
-    const std::string* run = entry.FindString("runId");
+    constexpr std::string_view kTypePrefix = "writ.decision.";
+    const Json* found = entry.Find("event");
+    const Json event = found ? *found : Json();
     const std::string* at = entry.FindString("ts");
-    table.push_back({at ? ShowTime(*at) : "-", Shown(entry, "kind"), run && !run->empty() ? ShortRunId(*run) : "-", Shown(entry, "reason")});
+    const std::string* run = event.FindString("runId");
+    std::string kind = Shown(event, "type");
+    if (kind.starts_with(kTypePrefix)) kind.erase(0, kTypePrefix.size());
+    table.push_back({at ? ShowTime(*at) : "-", kind, run && !run->empty() ? ShortRunId(*run) : "-", Shown(event, "reason")});
   }
   const int printed = Print(context, RenderTable(table, Columns()));
   return chain ? printed : Complain(context, chain.error());

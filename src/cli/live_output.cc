@@ -33,7 +33,7 @@ Result<> LiveOutput::Write(isolation::Stream stream, ByteView bytes) {
   OutputStream& to = Of(stream);
   const std::string_view name = stream == isolation::Stream::kStdout ? "stdout" : "stderr";
   if (to.kept() > kKeptMax) WRIT_TRY(name, Drain(to, Deadline::Never(), options_.stop));
-  if (to.kept() > kKeptMax) return {};  // given up: the run is being cancelled
+  if (to.kept() > 0 && options_.stop()) return {};  // given up: whoever cancels does not wait for a stuck reader
   return Passed(to, name, to.Write(AsText(bytes)));
 }
 
@@ -46,7 +46,7 @@ Result<> LiveOutput::Truncated(isolation::Stream stream) {
 int LiveOutput::NotReady(isolation::Stream stream) {
   OutputStream& to = Of(stream);
   // What push cannot write stays kept and is reported by the next Write.
-  if (const auto pushed = to.Push(); !pushed) return -1;
+  if (const auto pushed = to.Push(); !pushed || options_.stop()) return -1;
   return to.WaitFd();
 }
 

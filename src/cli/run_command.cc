@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/escape.h"
 #include "base/units.h"
 #include "cli/commands.h"
@@ -86,6 +88,15 @@ int DryRun(Context& context, api::LocalPlane& plane, const RunOptions& options) 
   if (!preview) return Complain(context, preview.error(), kCannotRun);
   const int printed = options.json ? PrintJson(context, PreviewJson(*preview)) : Print(context, RenderPreview(*preview, options.request, options.interactive));
   return printed == 0 ? PreviewStatus(*preview) : kCannotRun;
+}
+
+/// A tier that nothing here provides is no matter of policy.
+Result<> CheckTier(std::string_view tier, const std::vector<std::unique_ptr<isolation::Backend>>& backends) {
+  std::vector<std::string_view> offered;
+  for (const auto& backend : backends) offered.push_back(backend->tier());
+  if (std::ranges::find(offered, tier) != offered.end()) return {};
+  return Fail(Code::kUnavailable, "--tier: there is no tier `{}` here; this program has: {} (`writ doctor` says why)", tier,
+              fmt::join(offered, ", "));
 }
 
 /// Everything of one run after the options were read and the backends started.
@@ -179,6 +190,9 @@ int RunCommand(Context& context) {
   }
   if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kCannotRun);
 
+  if (const auto offered = CheckTier(options->request.tier, plane_options.backends); !offered) {
+    return Complain(context, offered.error(), kCannotRun);
+  }
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto plane = api::LocalPlane::Create(std::move(plane_options));
   if (options->dry_run) return DryRun(context, *plane, *options);

@@ -18,6 +18,7 @@ constexpr std::size_t kNamesShown = 5;
 constexpr std::size_t kNameColumns = 48;
 
 std::string Seconds(std::int64_t us) {
+  if (us < 1'000'000) return fmt::format("{:.1f}ms", static_cast<double>(us) / 1e3);
   if (us < 10'000'000) return fmt::format("{:.2f}s", static_cast<double>(us) / 1e6);
   return FormatDuration(Millis{us / 1'000'000 * 1000});
 }

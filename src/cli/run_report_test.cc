@@ -34,7 +34,7 @@ TEST(Summary, SaysWhatMattersOnAlignedLines) {
   result.undeclared = {"extra"};
   result.undeclared_count = 1;
   const std::string text = RenderSummary(result, {}, 100);
-  for (const char* part : {"writ: run 3f2a91c0 completed, exit 0\n", "  time        0.42s of 10m (init-timer)\n", "0.31s of 10m", "12M peak of 1G (cgroup2)",
+  for (const char* part : {"writ: run 3f2a91c0 completed, exit 0\n", "  time        420.0ms of 10m (init-timer)\n", "310.0ms of 10m", "12M peak of 1G (cgroup2)",
                            "process: network netns", "2 files: added a.txt, added .git/hooks/x", "careful     .git/hooks/x: git executes it",
                            "report.txt  1.5K  -> res/report.txt", "other  3  writ get 3f2a91c0", "1 files under /out, not released: extra",
                            "  verify      writ verify 3f2a91c0\n"}) {
