@@ -60,10 +60,11 @@ class MemoryTransaction final : public Transaction {
     if (found == data_.runs.end()) return NoSuchRun(id);
     RunData& data = found->second;
     WRIT_TRY("append event", CheckEvent(id, data.State(), event));
-    undo_.push_back([&data, head = data.run.head] {
-      data.events.pop_back();
-      data.run.head = head;
-      --data.run.event_count;
+    undo_.push_back([this, name = std::string(id), head = data.run.head] {
+      RunData& back = data_.runs.find(name)->second;
+      back.events.pop_back();
+      back.run.head = head;
+      --back.run.event_count;
     });
     data.events.emplace_back(event.text);
     data.run.head = event.hash;
