@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "isolation/process/systemd_scope.h"
 #include "storage/state_dir.h"
 
 namespace writ::cli {
@@ -9,6 +10,7 @@ namespace writ::cli {
 isolation::ProbeOptions HostProbeOptions(const std::string& state_dir) {
   isolation::ProbeOptions options;
   options.idmap_directories = {state_dir};
+  options.delegate_scope = isolation::process::DelegateScope;
   return options;
 }
 

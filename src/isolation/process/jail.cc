@@ -14,6 +14,7 @@
 #include "isolation/process/cell.h"
 #include "isolation/process/layers.h"
 #include "isolation/process/messages.h"
+#include "isolation/process/systemd_scope.h"
 #include "sys/socket.h"
 
 namespace writ::isolation::process {
@@ -50,6 +51,16 @@ class Jail {
   std::map<std::uint64_t, Cell> running_;
   std::uint64_t next_cell_ = 1;
 };
+
+/// Rootless and without a usable control group: asks the user's systemd for one. It must be asked before this process
+/// enters a user namespace. Where that is not possible the limits that need it are not offered; `writ doctor` says why.
+std::string DelegatedCgroup(const JailOptions& options) {
+  constexpr Millis kScopeWait{5000};
+  if (::geteuid() == 0 || !options.delegated_cgroup.empty()) return options.delegated_cgroup;
+  if (!CgroupPlan::Find(false, "").MechanismFor("memory").empty()) return {};
+  const auto directory = DelegateScope(::getpid(), Deadline::After(kScopeWait));
+  return directory ? *directory : std::string{};
+}
 
 /// What this helper can enforce, for Backend::Accepts.
 Result<> Jail::SayHello() {
@@ -212,12 +223,14 @@ int RunJail(sys::UniqueFd client, const JailOptions& options) {
     Encode(out, Hello{{}, error});
     return sys::SendMessage(client, out.bytes(), {}, Deadline::After(kSendWait)) ? 1 : 2;
   };
+  JailOptions chosen = options;
+  chosen.delegated_cgroup = DelegatedCgroup(options);
   auto identity = Identity::Enter(options.id_base);
   if (!identity) return refuse(identity.error());
   // A mount namespace of its own, so that what is mounted for a moment never shows outside.
   if (::unshare(CLONE_NEWNS) != 0) return refuse(ErrnoError(errno, "unshare the mount namespace"));
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return refuse(ErrnoError(errno, "make mounts slaves"));
-  return Jail(std::move(client), options, std::move(*identity)).Serve();
+  return Jail(std::move(client), chosen, std::move(*identity)).Serve();
 }
 
 }  // namespace writ::isolation::process

@@ -339,4 +339,13 @@ Result<> DivideScope(const Scope& scope, pid_t pid) {
   return Put(scope.directory + "/cgroup.subtree_control", "+memory +pids +cpu");
 }
 
+Result<std::string> DelegateScope(pid_t pid, Deadline deadline) {
+  ScopeRequest request;
+  request.pid = pid;
+  request.unit = MakeScopeName();
+  const Scope scope = WRIT_TRY("ask systemd for a scope", StartDelegatedScope(request, deadline));
+  WRIT_TRY("divide the scope", DivideScope(scope, pid));
+  return scope.directory;
+}
+
 }  // namespace writ::isolation::process

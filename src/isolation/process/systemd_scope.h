@@ -44,4 +44,7 @@ Result<Scope> StartDelegatedScope(const ScopeRequest& request, Deadline deadline
 /// Source: Linux Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint".
 Result<> DivideScope(const Scope& scope, pid_t pid);
 
+/// Both steps for `pid`: the directory below which cells can be made. Errors: those of the steps.
+Result<std::string> DelegateScope(pid_t pid, Deadline deadline);
+
 }  // namespace writ::isolation::process
