@@ -95,7 +95,7 @@ TEST_F(HostEscape, Attack09_TheLaunchersTerminal) {
 }
 
 TEST_F(HostEscape, Attack09_AnOwnTerminalIsConfinedAsWell) {
-  const auto run = Run("terminal", {"own-terminal"}, [](isolation::SessionSpec& spec) { spec.terminal.emplace(); });
+  const auto run = Run("terminal", {"own-terminal"}, [](isolation::SessionSpec& spec) { spec.terminal = isolation::SessionSpec::Terminal{30, 100}; });
   EXPECT_EQ(run.outcome.code, 0) << run.out;
   EXPECT_EQ(run.out.find("SUCCEEDED"), std::string::npos) << run.out;
   EXPECT_THAT(run.out, HasSubstr("TIOCSTI-0: refused EPERM"));
