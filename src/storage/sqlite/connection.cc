@@ -127,8 +127,10 @@ Result<> Connection::SyncLog() {
 
 void Connection::Checkpoint(int pages_min) {
   if (log_pages_ < pages_min || options_.read_only || in_transaction()) return;
+  // Emptied, not only copied: how much was copied is forgotten with the last connection, so a log that stays would be
+  // read and copied again, whole, by every later command. While others use it, it stays for one of them to empty.
   sqlite3_busy_timeout(handle_, 0);
-  sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   sqlite3_busy_timeout(handle_, static_cast<int>(options_.busy_timeout.count()));
   log_pages_ = 0;
 }
