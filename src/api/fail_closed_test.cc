@@ -46,7 +46,7 @@ TEST_F(FailClosedTest, Attack35_WithoutTheLogNothingGoesOn) {
     unended += static_cast<int>(recovered->size());
     for (const auto& run : *recovered) EXPECT_EQ(run.problem, "");
   }
-  EXPECT_GE(refused_before_start, 9) << "decision, run, contract, three events, claim, commit, materialised";
+  EXPECT_EQ(refused_before_start, 11) << "decision, run, contract, four events, status, commit; the cell and its commit";
   EXPECT_GT(unended, 0);
   const auto rows = plane().List(1000, false);
   ASSERT_TRUE(rows);

@@ -200,7 +200,7 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
                           .requester = {"human", request.caller.name}};
   RunSummary summary = SummaryOf(request, order.given);
 
-  session::RunEngine engine({state.store(), state.blobs(), state.clock(), *prepared.backend, prepared.place,
+  session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,
                              fault});
   Monitor monitor(control, live.runs_fd(), KillFlagName(result.run_id));
   auto end = WRIT_TRY("run", engine.Carry(std::move(order), issued.log, sink, monitor));
@@ -324,7 +324,8 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
   const Json host = session::HostFacts(probe);
   live.Owes();
   auto issued = plane::IssueContract({state.store(), state.clock(), keys->plane, keys->plane_pem,
-                                      keys->decision_genesis, keys->runner_id, keys->runner.key_id(), host},
+                                      keys->decision_genesis, keys->runner_id, keys->runner.key_id(), host,
+                                      session::MaterialisedEvents(prepared->given)},
                                      std::move(draft), decision, summary);
   if (!issued) {
     live.Ended();

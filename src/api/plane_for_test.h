@@ -32,7 +32,8 @@ struct KeepOutput final : isolation::OutputSink {
 /// planes over the one directory.
 class PlaneTest : public testing::Test {
  protected:
-  PlaneTest() {
+  explicit PlaneTest(const std::string& parent = testing::TempDir())
+      : temporary_(*sys::TemporaryDirectory::Create(parent, "plane")) {
     EXPECT_TRUE(sys::MakeDirectories(home(), 0700));
     EXPECT_TRUE(sys::MakeDirectories(scratch(), 0700));
   }
@@ -110,7 +111,7 @@ class PlaneTest : public testing::Test {
     EXPECT_EQ(report->problems, std::vector<std::string>());
   }
 
-  sys::TemporaryDirectory temporary_ = *sys::TemporaryDirectory::Create(testing::TempDir(), "plane");
+  sys::TemporaryDirectory temporary_;
   const Clock* clock_ = nullptr;
   std::string policy_file_;
   isolation::fake::Script script_;

@@ -28,7 +28,7 @@ Result<> CheckClaim(const canon::Json& contract, std::string_view plane_pem, Wal
   return contract::CheckNotExpired(contract, now);
 }
 
-Result<IssuedRun> IssueContract(const IssueParts& parts, contract::Contract draft, const policy::Decision& decision,
+Result<IssuedRun> IssueContract(IssueParts parts, contract::Contract draft, const policy::Decision& decision,
                                 std::string_view summary) {
   if (decision.verdict != policy::Verdict::kAllow)
     return Fail(Code::kDenied, "no contract without an allowing decision: {}", decision.reason);
@@ -58,7 +58,8 @@ Result<IssuedRun> IssueContract(const IssueParts& parts, contract::Contract draf
   canon::Json host = parts.host;
   claimed.Set("writ", std::move(host.Set("v", 1)));
   WRIT_TRY("claim", log.Append(*transaction, std::move(claimed)));
-  WRIT_TRY("claim", transaction->SetStatus(run_id, storage::RunStatus::kClaimed, now));
+  for (auto& begun : parts.begun) WRIT_TRY("begin run", log.Append(*transaction, std::move(begun)));
+  WRIT_TRY("claim", transaction->SetStatus(run_id, *log.facts().state, now));
   WRIT_TRY("store contract", transaction->Commit(storage::Durability::kDurable));
   return IssuedRun{std::move(issued), std::move(log)};
 }

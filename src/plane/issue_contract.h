@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -30,6 +31,8 @@ struct IssueParts {
   std::string_view decision_genesis;  ///< SHA-256 of `plane_pem`
   std::string_view runner_id, runner_key_id;
   const canon::Json& host;            ///< what the runner says of its host at the claim (session::HostFacts)
+  /// Events of what the runner has done by now: one in the same process has materialised what the contract names.
+  std::vector<canon::Json> begun;
 };
 
 /// What the decision was about: the digest of the unsigned contract without `writ.decision`, which is only known
@@ -37,10 +40,10 @@ struct IssueParts {
 Result<std::string> DigestOfDraft(const contract::Contract& draft);
 
 /// Logs the decision, signs the contract (`issuedAt` and `expiresAt` are set here, 60 minutes apart), has the runner
-/// check signature and expiry, and stores contract, run.created, policy.evaluated and run.claimed, all as one durable
-/// change. `summary` is the JSON that lists show.
+/// check signature and expiry, and stores contract, run.created, policy.evaluated, run.claimed and what was begun, all
+/// as one durable change. `summary` is the JSON that lists show.
 /// Errors: kDenied when the decision does not allow; those of the store; nothing was stored then.
-Result<IssuedRun> IssueContract(const IssueParts& parts, contract::Contract draft, const policy::Decision& decision,
+Result<IssuedRun> IssueContract(IssueParts parts, contract::Contract draft, const policy::Decision& decision,
                                 std::string_view summary);
 
 /// What a runner checks before it claims: the plane's signature and the expiry.

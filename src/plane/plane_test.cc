@@ -43,7 +43,7 @@ class PlaneTest : public testing::Test {
     return decision;
   }
   Result<IssuedRun> Issue(const policy::Decision& decision) {
-    return IssueContract({*store_, clock_, plane_, plane_pem_, genesis_, "rnr_1", runner_.key_id(), host_}, Draft(),
+    return IssueContract({*store_, clock_, plane_, plane_pem_, genesis_, "rnr_1", runner_.key_id(), host_, {}}, Draft(),
                          decision, "{}");
   }
   /// A claimed run that went through its events, and the receipt the runner signed.

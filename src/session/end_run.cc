@@ -32,6 +32,8 @@ Result<canon::Json> EndRun(const EndParts& parts, EventLog& log, const Ending& e
   if (log.facts().terminal.empty()) {
     for (const auto& happened : ending.before) WRIT_TRY("end run", log.Append(*transaction, happened));
     WRIT_TRY("end run", log.Append(*transaction, TerminalEvent(ending)));
+    for (const auto& artifact : ending.artifacts)
+      WRIT_TRY("end run", transaction->AddArtifact(log.run_id(), artifact));
   }
   const RunState status = StatusOf(log.facts().terminal);
   canon::Json receipt =

@@ -22,6 +22,7 @@ struct Ending {
   std::string message;                   ///< for kFailed
   contract::ActorRef actor;              ///< who cancelled, for kCancelled
   std::vector<canon::Json> before;       ///< events that belong to the end and come before the terminal one
+  std::vector<storage::Artifact> artifacts;  ///< blobs the run names from now on; durable already
 };
 
 /// Adds the plane's signature to a receipt that the runner signed, after checking it against the chain. An error
@@ -39,8 +40,8 @@ struct EndParts {
   const FaultHook& fault;
 };
 
-/// Writes the terminal event (unless the chain has one) and the receipt as one durable change, so that a run is
-/// either not ended or ended with its receipt. `summary` replaces the run's summary. Returns the receipt.
+/// Writes the last events, the artifacts and the receipt as one durable change, so that a run is either not ended or
+/// ended with its receipt. A chain that has its terminal event gets the receipt only. `summary` replaces the run's summary. Returns the receipt.
 Result<canon::Json> EndRun(const EndParts& parts, EventLog& log, const Ending& ending, std::string_view summary);
 
 }  // namespace writ::session

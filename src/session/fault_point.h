@@ -11,17 +11,13 @@ using FaultHook = std::function<void(std::string_view label)>;
 
 namespace fault {
 // Every point at which what is on disk has just changed or is about to, in order.
-inline constexpr std::string_view kContracted = "contracted";      ///< contract and claim are durable
-inline constexpr std::string_view kMaterialised = "materialised";  ///< workspace.materialized is in the chain
-inline constexpr std::string_view kStarted = "started";            ///< the guest runs, its first event is written
-inline constexpr std::string_view kGuestEnded = "guest-ended";     ///< dead, nothing of it written yet
-inline constexpr std::string_view kExecuted = "executed";          ///< command.executed is in the chain
-inline constexpr std::string_view kCollected = "collected";        ///< results are blobs, not yet in the chain
-inline constexpr std::string_view kReported = "reported";          ///< results are in the chain
-inline constexpr std::string_view kSigned = "signed";              ///< receipt signed twice, not yet stored
-inline constexpr std::string_view kEnded = "ended";                ///< receipt durable, not yet shown
-inline constexpr std::string_view kAll[] = {kContracted, kMaterialised, kStarted, kGuestEnded, kExecuted,
-                                            kCollected,  kReported,     kSigned,  kEnded};
+inline constexpr std::string_view kContracted = "contracted";  ///< contract and claim are durable
+inline constexpr std::string_view kStarted = "started";        ///< the guest runs, its first event is written
+inline constexpr std::string_view kGuestEnded = "guest-ended"; ///< dead, nothing of its end written yet
+inline constexpr std::string_view kCollected = "collected";    ///< results are blobs that nobody names yet
+inline constexpr std::string_view kSigned = "signed";          ///< receipt signed twice, not yet stored
+inline constexpr std::string_view kEnded = "ended";            ///< receipt durable, not yet shown
+inline constexpr std::string_view kAll[] = {kContracted, kStarted, kGuestEnded, kCollected, kSigned, kEnded};
 }  // namespace fault
 
 inline void Reach(const FaultHook& hook, std::string_view label) {

@@ -1,6 +1,8 @@
 #include "session/run_engine.h"
 
+#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "contract/event.h"
 #include "session/receipt_builder.h"
@@ -61,6 +63,32 @@ std::string ProblemOf(const Outcome& outcome, CancelledBy by) {
   return fmt::format("the run ended by {}", isolation::TerminationName(outcome.how));
 }
 
+/// The facts of the guest's end. `execution_hash` is empty when nothing was started.
+void AddExecuted(const Outcome& outcome, const GuestOutput& output, std::string_view execution_hash,
+                 std::vector<Json>& events) {
+  const auto truncated = [&](const char* stream, std::uint64_t kept) {
+    events.push_back(
+        event::Extension("writ.stream.truncated", Json::Of({{"stream", stream}, {"keptBytes", kept}})));
+  };
+  if (outcome.stdout_truncated) truncated("stdout", output.kept(isolation::Stream::kStdout));
+  if (outcome.stderr_truncated) truncated("stderr", output.kept(isolation::Stream::kStderr));
+  if (const auto limit = LimitReached(outcome); !limit.empty())
+    events.push_back(event::Extension("writ.limit.reached", Json::Of({{"limit", limit}})));
+  if (outcome.how == Termination::kInterrupted)
+    events.push_back(event::Extension("writ.run.interrupted", Json::Of({{"reason", outcome.message}})));
+  events.push_back(event::Extension("writ.run.ended", EndFacts(outcome)));
+  if (!execution_hash.empty()) events.push_back(event::CommandExecuted(execution_hash, WireExitCode(outcome)));
+}
+
+/// The run failed by what Writ, not the job, could not do.
+void FailRun(RunEnd& end, const std::string& why) {
+  end.exit_code = 125;
+  end.problem = why;
+  end.ending.status = RunState::kFailed;
+  end.ending.failure = "session_failed";
+  end.ending.message = why;
+}
+
 }  // namespace
 
 /// The guest and what is known of it, from before its start until its files were looked at.
@@ -75,41 +103,34 @@ struct RunEngine::Guest {
   CancelledBy cancelled_by = CancelledBy::kNobody;
 };
 
+std::vector<Json> MaterialisedEvents(const Materialised& given) {
+  std::vector<Json> events;
+  events.push_back(event::WorkspaceMaterialized(given.manifest_hash));
+  for (const auto& input : given.inputs) {
+    events.push_back(event::Extension("writ.input.staged", Json::Of({{"name", input.name},
+                                                                     {"type", workspace::EntryTypeName(input.type)},
+                                                                     {"sha256", input.sha256},
+                                                                     {"bytes", input.bytes}})));
+  }
+  return events;
+}
+
 Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor) {
   RunEnd end;
   Guest guest(live, parts_.blobs, order.spec.limits);
-  WRIT_TRY("run", LogMaterialised(order, log));
-  Reach(parts_.fault, fault::kMaterialised);
-
   WRIT_TRY("run", Drive(guest, order, log, monitor));
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);
-  if (guest.session) end.guarantees = guest.session->guarantees();
-  WRIT_TRY("run", LogExecuted(guest, order, log));
-  Reach(parts_.fault, fault::kExecuted);
 
+  if (guest.session) end.guarantees = guest.session->guarantees();
   end.outcome = guest.outcome;
   end.ending = EndingOf(guest.outcome, order.requester);
   end.ending.failure = guest.failure;
   end.exit_code = ShellExitCode(guest.outcome, guest.cancelled_by);
   end.problem = ProblemOf(guest.outcome, guest.cancelled_by);
-  WRIT_TRY("run", Report(guest, order, log, end));
-  Reach(parts_.fault, fault::kReported);
+  Report(guest, order, end);
+  Reach(parts_.fault, fault::kCollected);
   return end;
-}
-
-Result<> RunEngine::LogMaterialised(const RunOrder& order, EventLog& log) {
-  const auto transaction = WRIT_TRY("log", parts_.store.Begin());
-  WRIT_TRY("log", log.Append(*transaction, event::WorkspaceMaterialized(order.given.manifest_hash)));
-  for (const auto& input : order.given.inputs) {
-    WRIT_TRY("log", log.Append(*transaction, event::Extension("writ.input.staged",
-                                                              Json::Of({{"name", input.name},
-                                                                        {"type", workspace::EntryTypeName(input.type)},
-                                                                        {"sha256", input.sha256},
-                                                                        {"bytes", input.bytes}}))));
-  }
-  WRIT_TRY("log", transaction->SetStatus(log.run_id(), RunState::kRunning, parts_.clock.Now()));
-  return transaction->Commit(storage::Durability::kBuffered);
 }
 
 /// Starts the guest and waits for its end. Leaves `guest.outcome` in every case that is not a failure of the log.
@@ -150,55 +171,29 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
   }
 }
 
-Result<> RunEngine::LogExecuted(const Guest& guest, const RunOrder& order, EventLog& log) {
-  const Outcome& outcome = guest.outcome;
-  std::vector<Json> events;
-  const auto truncated = [&](const char* stream, std::uint64_t kept) {
-    events.push_back(
-        event::Extension("writ.stream.truncated", Json::Of({{"stream", stream}, {"keptBytes", kept}})));
-  };
-  if (outcome.stdout_truncated) truncated("stdout", guest.output.kept(isolation::Stream::kStdout));
-  if (outcome.stderr_truncated) truncated("stderr", guest.output.kept(isolation::Stream::kStderr));
-  if (const auto limit = LimitReached(outcome); !limit.empty())
-    events.push_back(event::Extension("writ.limit.reached", Json::Of({{"limit", limit}})));
-  if (outcome.how == Termination::kInterrupted)
-    events.push_back(event::Extension("writ.run.interrupted", Json::Of({{"reason", outcome.message}})));
-  events.push_back(event::Extension("writ.run.ended", EndFacts(outcome)));
-  if (guest.session) events.push_back(event::CommandExecuted(order.execution_hash, WireExitCode(outcome)));
-  return log.Append(std::move(events));
-}
-
-Result<> RunEngine::Report(Guest& guest, RunOrder& order, EventLog& log, RunEnd& end) {
+/// Collects what the guest left, and puts everything since its end into `end.ending`.
+void RunEngine::Report(Guest& guest, const RunOrder& order, RunEnd& end) {
+  auto& events = end.ending.before;
+  AddExecuted(guest.outcome, guest.output, guest.session ? order.execution_hash : "", events);
   // After an interruption by the host the files are not what the job meant to leave.
   const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
   auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,
                                 {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock});
   guest.session.reset();
-  Reach(parts_.fault, fault::kCollected);
   if (!results) {
-    end.exit_code = 125;
-    end.problem = results.error().what;
-    end.ending = {.status = RunState::kFailed, .failure = "session_failed", .message = results.error().what, .actor = {}, .before = {}};
-    return {};
+    FailRun(end, results.error().what);
+    return;
   }
   end.results = *std::move(results);
-  const auto& missing = end.results.collection.missing;
-  if (end.ending.status == RunState::kCompleted && !missing.empty()) {
-    std::string names;
-    for (const auto& output : missing)
-      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", output.path, output.reason);
-    end.exit_code = 125;
-    end.problem = fmt::format("declared output is missing: {}", names);
-    end.ending = {.status = RunState::kFailed, .failure = "session_failed", .message = end.problem, .actor = {}, .before = {}};
-  }
-  if (end.results.events.empty() && end.results.artifacts.empty()) return {};
-
-  const auto transaction = WRIT_TRY("log", parts_.store.Begin());
-  for (const auto& artifact : end.results.artifacts)
-    WRIT_TRY("log", transaction->AddArtifact(log.run_id(), artifact));
-  for (auto& happened : end.results.events) WRIT_TRY("log", log.Append(*transaction, std::move(happened)));
+  std::move(end.results.events.begin(), end.results.events.end(), std::back_inserter(events));
   end.results.events.clear();
-  return transaction->Commit(storage::Durability::kBuffered);
+  end.ending.artifacts = end.results.artifacts;
+  const auto& missing = end.results.collection.missing;
+  if (end.ending.status != RunState::kCompleted || missing.empty()) return;
+  std::string names;
+  for (const auto& output : missing)
+    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", output.path, output.reason);
+  FailRun(end, fmt::format("declared output is missing: {}", names));
 }
 
 }  // namespace writ::session

@@ -19,7 +19,8 @@
 
 namespace writ::session {
 
-/// One contracted and claimed run, ready to be carried out. All of it follows from the contract.
+/// One contracted and claimed run, ready to be carried out. All of it follows from the contract; what it is to see has
+/// been materialised, and the chain says so.
 struct RunOrder {
   Materialised given;
   isolation::SessionSpec spec;  ///< with the layers of `given` (LendLayers)
@@ -38,7 +39,7 @@ class RunMonitor {
   virtual void OnGuestEnd() {}
 };
 
-/// What became of it. `ending` still has to be written (session/end_run.h).
+/// What became of it. `ending`, with every event since the guest's end, still has to be written (session/end_run.h).
 struct RunEnd {
   isolation::Outcome outcome;
   isolation::Guarantees guarantees;  ///< empty when nothing was started
@@ -48,13 +49,14 @@ struct RunEnd {
   std::string problem;               ///< why Writ decided the exit code; empty when it is the job's own
 };
 
-/// Carries out one run: materialise, start, wait, collect. Everything that happens is in the log before the next
-/// thing is done.
+/// workspace.materialized and writ.input.staged: what a runner says once it has materialised.
+std::vector<canon::Json> MaterialisedEvents(const Materialised& given);
+
+/// Carries out one run: start, wait, collect.
 class RunEngine {
  public:
   /// Everything is borrowed.
   struct Parts {
-    storage::Store& store;
     storage::BlobStore& blobs;
     const Clock& clock;
     isolation::Backend& backend;
@@ -63,17 +65,15 @@ class RunEngine {
   };
   explicit RunEngine(const Parts& parts) : parts_(parts) {}
 
-  /// `log` has the run's claim as its last entry; `live` gets the output as it comes.
+  /// `log` says that the run is materialised; `live` gets the output as it comes.
   /// A guest that fails, a tier that cannot start it and results that cannot be collected are ends of the run, not
   /// errors. Errors: only when the log cannot be written; the guest is dead then, and the run has no end yet.
   Result<RunEnd> Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor);
 
  private:
   struct Guest;
-  Result<> LogMaterialised(const RunOrder& order, EventLog& log);
   Result<> Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonitor& monitor);
-  Result<> LogExecuted(const Guest& guest, const RunOrder& order, EventLog& log);
-  Result<> Report(Guest& guest, RunOrder& order, EventLog& log, RunEnd& end);
+  void Report(Guest& guest, const RunOrder& order, RunEnd& end);
 
   Parts parts_;
 };

@@ -87,26 +87,28 @@ TEST(OneRun, FromContractToReceipt) {
   ASSERT_TRUE(given) << given.error().what;
   EXPECT_EQ(given->inputs.front().sha256, crypto::Sha256Hex("1,2,3\n"));
 
-  // 3. The plane logs the decision and signs the contract; the runner checks it and claims. One durable change.
+  // 3. The plane logs the decision and signs the contract; the runner checks it, claims and says what it has
+  // materialised. One durable change.
   auto draft = api::DraftContract(request, *given, policy, run_id);
   ASSERT_TRUE(draft) << draft.error().what;
   const canon::Json host = session::HostFacts("");
   const std::string genesis = crypto::Sha256Hex(plane_pem);
   auto issued = plane::IssueContract(
-      {*store, clock, plane_key, plane_pem, genesis, "rnr_00000000-0000-4000-8000-000000000002", runner_key.key_id(), host},
+      {*store, clock, plane_key, plane_pem, genesis, "rnr_00000000-0000-4000-8000-000000000002", runner_key.key_id(), host,
+       session::MaterialisedEvents(*given)},
       *std::move(draft), decision, "{}");
   ASSERT_TRUE(issued) << issued.error().what;
-  EXPECT_EQ(store->GetRun(run_id)->status, storage::RunStatus::kClaimed);
+  EXPECT_EQ(store->GetRun(run_id)->status, storage::RunStatus::kRunning);
   EXPECT_EQ(store->GetDecisionHead(genesis)->hash, *issued->contract.json.Find("writ")->FindString("decision"));
 
-  // 4. to 8. The engine materialises, starts the guest through a backend, streams its output, logs every happening
-  // before it does the next thing, and collects what the guest left once its last process is dead.
+  // 4. to 8. The engine starts the guest through a backend, logs what guards it, streams its output, and collects what
+  // it left once its last process is dead.
   fake::FakeBackend backend(directory.path(),
                             fake::Script{.steps = {fake::Print{Stream::kStdout, "sum: 6\n"},
                                                    fake::WriteFile{Place::kWorkspace, "notes.txt", "one\ntwo\n"},
                                                    fake::WriteFile{Place::kOut, "summary.txt", "6\n"}}});
   const session::FaultHook no_faults;
-  session::RunEngine engine({*store, *blobs, clock, backend, place, no_faults});
+  session::RunEngine engine({*blobs, clock, backend, place, no_faults});
   session::RunOrder order{.given = *std::move(given),
                           .spec = api::ToSpec(request),
                           .outputs = api::DeclaredOutputs(request),
@@ -120,8 +122,8 @@ TEST(OneRun, FromContractToReceipt) {
   EXPECT_EQ(end->exit_code, 0) << end->problem;
   EXPECT_EQ(terminal.shown, "sum: 6\n");
 
-  // 9. The receipt is built from the chain, signed by the runner, countersigned by the plane, stored with the last
-  // event as one durable change.
+  // 9. The receipt is built from the chain, signed by the runner, countersigned by the plane, stored with the events
+  // since the guest's end as one durable change.
   const session::Countersigner countersign = [&](canon::Json& receipt, const session::RunFacts& facts) {
     return plane::Countersign(receipt, issued->contract.json, issued->contract.hash, facts, runner_pem, plane_key);
   };
