@@ -11,9 +11,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "sys/unique_fd.h"
 
 // Only for the files of this folder: sqlite3.h stays out of every other header.
 namespace writ::storage {
+
+/// Marks a database as one of Writ: "WRIT" in ASCII.
+inline constexpr std::int64_t kApplicationId = 0x57524954;
+inline constexpr const char* kSetApplicationId = "PRAGMA application_id = 0x57524954";
 
 class Connection;
 
@@ -76,6 +81,8 @@ class Connection {
 
   /// Makes every commit so far survive a power cut: one sync of the write-ahead log.
   Result<> SyncLog();
+  /// The same, and the log's directory entry too.
+  Result<> SyncLogAndEntry();
   /// Moves committed pages from the log into the database, as far as no reader is in the way, once the log holds
   /// `pages_min` pages. Never waits. A failure leaves everything in the log.
   void Checkpoint(int pages_min);
@@ -90,6 +97,7 @@ class Connection {
   Options options_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   int log_pages_ = 0;
+  sys::UniqueFd log_;  ///< a descriptor of this object's own; SQLite holds no lock on that file
 };
 
 }  // namespace writ::storage

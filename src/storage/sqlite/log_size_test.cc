@@ -26,6 +26,10 @@ TEST(LogSize, StaysBoundedOverManyShortCommands) {
     if (::stat(state.File("writ.db-wal").c_str(), &log) == 0) largest = std::max(largest, log.st_size);
   }
   EXPECT_LT(largest, 2 * kPages * 4120) << "bytes";
+  EXPECT_GT(largest, kPages * 4120) << "the scenario never moves the log";
+  struct stat database{};
+  ASSERT_EQ(::stat(state.File("writ.db").c_str(), &database), 0);
+  EXPECT_GT(database.st_size, 150'000) << "most values must have reached the database";
   auto store = OpenSqliteStore(state);
   ASSERT_TRUE(store);
   for (int i = 0; i < 100; ++i) EXPECT_TRUE((*store)->GetValue(fmt::format("key {}", i))->has_value()) << i;

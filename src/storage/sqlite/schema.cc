@@ -9,8 +9,6 @@
 namespace writ::storage {
 namespace {
 
-constexpr std::int64_t kApplicationId = 0x57524954;  // "WRIT"
-
 /// Step i makes version i + 1. Steps are never changed once released, only added.
 constexpr std::array kSteps = {
     R"sql(
@@ -66,10 +64,8 @@ CREATE TABLE stored_values(
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-PRAGMA application_id = 1465010516;
 )sql",
 };
-static_assert(kApplicationId == 1465010516);
 
 /// The mode is stored in the database, so this happens once in its life. Changing it does not wait for others by
 /// itself.
@@ -113,6 +109,9 @@ Result<> Migrate(Connection& connection, Millis busy_timeout) {
       return Fail(Code::kCorrupt, "{} is the database of another program; move it away", connection.path());
     }
     WRIT_TRY("make the store", UseWriteAheadLog(connection, busy_timeout));
+    // The log's directory entry becomes durable before any schema does, so whoever finds a schema may rely on it.
+    WRIT_TRY("make the store", connection.Execute(kSetApplicationId));
+    WRIT_TRY("make the store", connection.SyncLogAndEntry());
   }
   WRIT_TRY("make the store", connection.Execute("BEGIN IMMEDIATE"));
   const auto steps = [&]() -> Result<> {
