@@ -141,16 +141,16 @@ void CompareStarts(int rounds) {
 
 void ManyRuns(int runs) {
   NoSink sink;
+  const std::size_t descriptors = Entries("/proc/self/fd"), mounts = Lines("/proc/self/mountinfo");
   auto backend = Open(2);
   for (int i = 0; i < 20; ++i) RunTrue(*backend, sink);
-  const std::size_t descriptors = Entries("/proc/self/fd"), mounts = Lines("/proc/self/mountinfo");
   const long memory = ResidentKib();
   const auto before = SteadyClock::now();
   for (int i = 0; i < runs; ++i) RunTrue(*backend, sink);
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - before).count();
-  const std::size_t descriptors_after = Entries("/proc/self/fd"), mounts_after = Lines("/proc/self/mountinfo");
   const long grown = ResidentKib() - memory;
   backend.reset();
+  const std::size_t descriptors_after = Entries("/proc/self/fd"), mounts_after = Lines("/proc/self/mountinfo");
   rusage use{};
   ::getrusage(RUSAGE_CHILDREN, &use);
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);

@@ -32,7 +32,7 @@ class CellCgroup {
   /// Returns what is enforced, for example {"memory": "cgroup1"}.
   Result<Mechanisms> Apply(const Limits& limits);
 
-  /// Readable files that tell use and out-of-memory kills: name as in LaunchReply::stats, descriptor.
+  /// Readable files that tell use and out-of-memory kills: name as in CellReply::stats, descriptor.
   std::vector<std::pair<std::string, int>> Stats() const;
 
  private:

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <deque>
 #include <map>
 
 #include "isolation/process/cell.h"
@@ -36,10 +35,9 @@ class Jail {
  private:
   Result<> SayHello();
   Result<> Handle(sys::Message message);
-  Result<> Launch(sys::Message message);
-  Result<LaunchReply> TryLaunch(sys::Message& message, std::vector<int>& reply_fds);
-  Result<Cell> TakeCell(const LaunchBody& body, const sys::UniqueFd* root_fd);
-  void PrepareOne();
+  Result<> Give(sys::Message message);
+  Result<> Offer();
+  Result<> Hand(Cell cell, CellReply reply, const PreparedLayer& workspace, const PreparedLayer& inputs);
   void ReapDead();
 
   sys::UniqueFd client_;
@@ -47,8 +45,8 @@ class Jail {
   const Identity identity_;
   CgroupPlan cgroups_;
   Limits expected_;
-  std::deque<Cell> ready_;
-  std::map<std::uint64_t, Cell> running_;
+  std::uint32_t wanted_ = options_.warm_cells;  ///< offers that the client still lacks
+  std::map<std::uint64_t, Cell> cells_;         ///< all that the client holds
   std::uint64_t next_cell_ = 1;
 };
 
@@ -73,99 +71,89 @@ Result<> Jail::SayHello() {
   return sys::SendMessage(client_, hello.bytes(), {}, Deadline::After(kSendWait));
 }
 
-void Jail::PrepareOne() {
-  if (auto cell = Cell::Make(identity_, cgroups_, expected_, {})) {
-    if (!cell->cgroup().Apply(expected_)) return;  // a launch reports it when it meets the same failure
-    ready_.push_back(std::move(*cell));
-  }
-}
-
-Result<Cell> Jail::TakeCell(const LaunchBody& body, const sys::UniqueFd* root_fd) {
-  while (root_fd == nullptr && !ready_.empty()) {
-    Cell cell = std::move(ready_.front());
-    ready_.pop_front();
-    pollfd died{cell.pidfd().get(), POLLIN, 0};
-    if (::poll(&died, 1, 0) == 0) return cell;
-  }
-  if (root_fd == nullptr) return Cell::Make(identity_, cgroups_, body.limits, {});
-  const auto directory = WRIT_TRY("root", OpenSameDirectory(body.root_path, *root_fd));
-  return Cell::Make(identity_, cgroups_, body.limits, [&](const CellIds& ids) { return PrepareRoot(directory, ids); });
-}
-
-Result<LaunchReply> Jail::TryLaunch(sys::Message& message, std::vector<int>& reply_fds) {
-  const auto asked = WRIT_TRY("launch", DecodeLaunch(message.bytes));
-  CellLaunch launch{asked.terminal, asked.stdin_fd, asked.workspace, false, asked.inputs};
-  const std::size_t streams = launch.terminal ? 0 : 2u + launch.stdin_fd;
-  const std::size_t expected = 1u + streams + asked.root + launch.workspace + launch.inputs;
-  if (message.fds.size() != expected)
-    return Fail(Code::kInvalid, "a launch brings {} descriptors, not {}", expected, message.fds.size());
-  if (running_.size() >= kCellsMax) return Fail(Code::kExhausted, "{} guests are running already", kCellsMax);
-  const auto bytes = WRIT_TRY("launch", ReadBody(message.fds[0]));
-  const LaunchBody body = WRIT_TRY("launch", DecodeLaunchBody(bytes));
-
-  std::size_t next = 1 + streams;
-  const sys::UniqueFd* root = asked.root ? &message.fds[next++] : nullptr;
-  Cell cell = WRIT_TRY("cell", TakeCell(body, root));
-  LaunchReply reply;
-  reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(body.limits));
-
-  std::vector<int> fds;
-  for (std::size_t i = 0; i < 1 + streams; ++i) fds.push_back(message.fds[i].get());
-  PreparedLayer workspace, inputs;
-  if (launch.workspace) {
-    const auto directory = WRIT_TRY("workspace", OpenSameDirectory(body.workspace_path, message.fds[next++]));
-    workspace = WRIT_TRY("prepare", PrepareWorkspace(directory, cell.ids(), body.limits.disk_bytes, body.limits.inodes));
-    launch.workspace_is_copy = workspace.copied;
-    fds.push_back(workspace.mount.get());
-  }
-  if (launch.inputs) {
-    const auto directory = WRIT_TRY("inputs", OpenSameDirectory(body.inputs_path, message.fds[next++]));
-    inputs = WRIT_TRY("prepare", PrepareInputs(directory));
-    fds.push_back(inputs.mount.get());
-  }
-  WireWriter out;
-  Encode(out, launch);
-  WRIT_TRY("hand over to PID 1", sys::SendMessage(cell.control(), out.bytes(), fds, Deadline::After(kSendWait)));
-
-  expected_ = body.limits;
+/// Gives the cell away: its control socket is the client's alone from here on, and closes when the client closes it.
+Result<> Jail::Hand(Cell cell, CellReply reply, const PreparedLayer& workspace, const PreparedLayer& inputs) {
   reply.cell = next_cell_++;
-  Cell& kept = running_.emplace(reply.cell, std::move(cell)).first->second;
-  reply_fds = {kept.control().get(), kept.pidfd().get()};
-  for (const auto& [name, fd] : kept.cgroup().Stats()) {
+  std::vector<int> fds = {cell.control().get(), cell.pidfd().get()};
+  for (const auto& [name, fd] : cell.cgroup().Stats()) {
     reply.stats.push_back(name);
-    reply_fds.push_back(fd);
+    fds.push_back(fd);
   }
-  return reply;
-}
-
-Result<> Jail::Launch(sys::Message message) {
-  std::vector<int> fds;
-  auto launched = TryLaunch(message, fds);
-  LaunchReply reply;
-  if (launched) {
-    reply = std::move(*launched);
-  } else {
-    reply.error = std::move(launched.error());
-    fds.clear();
-  }
+  for (const PreparedLayer* layer : {&workspace, &inputs})
+    if (layer->mount.valid()) fds.push_back(layer->mount.get());
   WireWriter out;
   Encode(out, reply);
-  WRIT_TRY("answer", sys::SendMessage(client_, out.bytes(), fds, Deadline::After(kSendWait)));
-  // From here on the socket is the client's alone: its end closes when the client closes it.
-  if (!reply.error) running_.at(reply.cell).control().Reset();
+  WRIT_TRY("hand over a cell", sys::SendMessage(client_, out.bytes(), fds, Deadline::After(kSendWait)));
+  cell.control().Reset();
+  cells_.emplace(reply.cell, std::move(cell));
   return {};
+}
+
+/// An empty cell with the limits of the last run. One that cannot be made is not offered: the next kTake meets the
+/// same failure and reports it.
+Result<> Jail::Offer() {
+  --wanted_;
+  auto cell = Cell::Make(identity_, cgroups_, expected_, {});
+  if (!cell) return {};
+  auto enforced = cell->cgroup().Apply(expected_);
+  if (!enforced) return {};
+  CellReply reply;
+  reply.offer = true;
+  reply.limits = expected_;
+  reply.enforced = std::move(*enforced);
+  return Hand(std::move(*cell), std::move(reply), PreparedLayer(), PreparedLayer());
+}
+
+Result<> Jail::Give(sys::Message message) {
+  const auto give = [&]() -> Result<> {
+    const Take take = WRIT_TRY("take", DecodeTake(message.bytes));
+    const std::size_t expected = !take.root_path.empty() + !take.workspace_path.empty() + !take.inputs_path.empty();
+    if (message.fds.size() != expected)
+      return Fail(Code::kInvalid, "{} directories were named and {} descriptors sent", expected, message.fds.size());
+    if (cells_.size() >= kCellsMax) return Fail(Code::kExhausted, "{} guests are running already", kCellsMax);
+    std::size_t next = 0;
+    Cell::RootMaker root;
+    sys::UniqueFd root_directory;
+    if (!take.root_path.empty()) {
+      root_directory = WRIT_TRY("root", OpenSameDirectory(take.root_path, message.fds[next++]));
+      root = [&](const CellIds& ids) { return PrepareRoot(root_directory, ids); };
+    }
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root));
+    CellReply reply;
+    reply.limits = take.limits;
+    reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(take.limits));
+    PreparedLayer workspace, inputs;
+    if (!take.workspace_path.empty()) {
+      const auto directory = WRIT_TRY("workspace", OpenSameDirectory(take.workspace_path, message.fds[next++]));
+      workspace = WRIT_TRY("prepare", PrepareWorkspace(directory, cell.ids(), take.limits.disk_bytes, take.limits.inodes));
+      reply.workspace_is_copy = workspace.copied;
+    }
+    if (!take.inputs_path.empty()) {
+      const auto directory = WRIT_TRY("inputs", OpenSameDirectory(take.inputs_path, message.fds[next++]));
+      inputs = WRIT_TRY("prepare", PrepareInputs(directory));
+    }
+    expected_ = take.limits;
+    return Hand(std::move(cell), std::move(reply), workspace, inputs);
+  };
+  auto given = give();
+  if (given) return {};
+  CellReply refusal;
+  refusal.error = std::move(given.error());
+  WireWriter out;
+  Encode(out, refusal);
+  return sys::SendMessage(client_, out.bytes(), {}, Deadline::After(kSendWait));
 }
 
 Result<> Jail::Handle(sys::Message message) {
   WireReader in(message.bytes);
   switch (static_cast<JailRequest>(in.U32())) {
     case JailRequest::kPrepare:
-      PrepareOne();
+      wanted_ = std::min<std::uint32_t>(wanted_ + 1, options_.warm_cells);
       return {};
-    case JailRequest::kLaunch:
-      return Launch(std::move(message));
+    case JailRequest::kTake:
+      return Give(std::move(message));
     case JailRequest::kKill:
-      if (const auto found = running_.find(in.U64()); found != running_.end()) found->second.Kill();
+      if (const auto found = cells_.find(in.U64()); found != cells_.end()) found->second.Kill();
       return {};
   }
   return Fail(Code::kInvalid, "unknown request");
@@ -174,22 +162,21 @@ Result<> Jail::Handle(sys::Message message) {
 void Jail::ReapDead() {
   std::vector<pollfd> items;
   std::vector<std::uint64_t> names;
-  for (const auto& [name, cell] : running_) {
+  for (const auto& [name, cell] : cells_) {
     items.push_back({cell.pidfd().get(), POLLIN, 0});
     names.push_back(name);
   }
   if (items.empty() || ::poll(items.data(), items.size(), 0) <= 0) return;
   for (std::size_t i = 0; i < items.size(); ++i)
-    if (items[i].revents != 0) running_.erase(names[i]);
+    if (items[i].revents != 0) cells_.erase(names[i]);
 }
 
 int Jail::Serve() {
   if (!SayHello()) return 1;
   for (;;) {
     std::vector<pollfd> items = {{client_.get(), POLLIN, 0}};
-    for (const auto& [name, cell] : running_) items.push_back({cell.pidfd().get(), POLLIN, 0});
-    const bool prepare = ready_.size() < options_.warm_cells;
-    const int ready = ::poll(items.data(), items.size(), prepare ? 0 : -1);
+    for (const auto& [name, cell] : cells_) items.push_back({cell.pidfd().get(), POLLIN, 0});
+    const int ready = ::poll(items.data(), items.size(), wanted_ > 0 ? 0 : -1);
     if (ready < 0 && errno != EINTR) return 1;
     if (items[0].revents != 0) {
       auto message = sys::ReceiveMessage(client_, kMessageBytesMax, Deadline::After(Millis{0}));
@@ -198,8 +185,7 @@ int Jail::Serve() {
         return 1;
       }
       if (message->end) {
-        running_.clear();
-        ready_.clear();
+        cells_.clear();
         cgroups_.Sweep();
         return 0;
       }
@@ -207,7 +193,7 @@ int Jail::Serve() {
       continue;  // requests first: housekeeping waits until none is left
     }
     ReapDead();
-    if (prepare) PrepareOne();
+    if (wanted_ > 0 && !Offer()) return 1;
   }
 }
 

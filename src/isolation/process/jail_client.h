@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -16,12 +17,15 @@ struct JailProgram {
   std::string delegated_cgroup;   ///< cgroup v2 directory the caller may use; empty: find one
 };
 
-/// A guest that the jail has put into a cell.
-struct Launched {
-  std::uint64_t cell = 0;
+/// A cell that waits for its launch.
+struct TakenCell {
+  std::uint64_t name = 0;
+  Limits limits;
   Mechanisms enforced;
   sys::UniqueFd control, pidfd;
   std::vector<std::pair<std::string, sys::UniqueFd>> stats;
+  sys::UniqueFd workspace, inputs;  ///< detached mounts to hand to PID 1
+  bool workspace_is_copy = false;
 };
 
 /// The client's side of one writ-jail process. Thread-safe. Destruction closes the socket, on which the jail ends
@@ -35,18 +39,26 @@ class JailClient {
 
   /// What this host lets the jail enforce. Errors: kUnavailable with the reason no cell can be made here.
   Result<Mechanisms> Offered();
-  Result<Launched> Launch(const struct Launch& launch, const LaunchBody& body, std::vector<int> streams_and_layers);
+  /// A cell with these limits. `directories` are borrowed descriptors, one per path of `take` that is not empty.
+  /// A cell that was prepared ahead is taken without asking the jail, if it fits.
+  Result<TakenCell> TakeCell(const Take& take, const std::vector<int>& directories);
   void Kill(std::uint64_t cell);
 
  private:
-  JailClient(sys::UniqueFd socket, sys::UniqueFd pidfd, pid_t pid)
-      : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid) {}
+  JailClient(sys::UniqueFd socket, sys::UniqueFd pidfd, pid_t pid, bool warm)
+      : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid), warm_(warm) {}
   Result<> AwaitHello();
+  std::optional<TakenCell> TakeOffered(const Take& take);
+  /// Reads one message; an offer is kept and leaves `taken` empty.
+  Result<std::optional<TakenCell>> Receive(Deadline deadline);
+  void AskForAnother();
 
-  std::mutex mutex_;  ///< guards the socket's request and answer pairs, and offered_
+  std::mutex mutex_;  ///< guards the socket's request and answer pairs, offered_ and ready_
   sys::UniqueFd socket_, pidfd_;
   pid_t pid_;
   std::optional<Result<Mechanisms>> offered_;
+  std::deque<TakenCell> ready_;  ///< prepared ahead
+  bool warm_ = false;            ///< the jail prepares cells ahead
 };
 
 }  // namespace writ::isolation::process

@@ -58,22 +58,22 @@ Error DecodeError(WireReader& in) {
 
 }  // namespace
 
-void Encode(WireWriter& out, const Launch& launch) {
-  out.U32(static_cast<std::uint32_t>(JailRequest::kLaunch));
-  out.U32(launch.terminal).U32(launch.stdin_fd).U32(launch.root).U32(launch.workspace).U32(launch.inputs);
+void Encode(WireWriter& out, const Take& take) {
+  out.U32(static_cast<std::uint32_t>(JailRequest::kTake));
+  Encode(out, take.limits);
+  out.Text(take.root_path).Text(take.workspace_path).Text(take.inputs_path);
 }
 
-Result<Launch> DecodeLaunch(ByteView bytes) {
+Result<Take> DecodeTake(ByteView bytes) {
   WireReader in(bytes);
-  Launch launch;
+  Take take;
   in.U32();
-  launch.terminal = in.U32() != 0;
-  launch.stdin_fd = in.U32() != 0;
-  launch.root = in.U32() != 0;
-  launch.workspace = in.U32() != 0;
-  launch.inputs = in.U32() != 0;
-  WRIT_TRY("launch", in.Done());
-  return launch;
+  take.limits = DecodeLimits(in);
+  take.root_path = in.Text();
+  take.workspace_path = in.Text();
+  take.inputs_path = in.Text();
+  WRIT_TRY("take", in.Done());
+  return take;
 }
 
 void Encode(WireWriter& out, const Hello& hello) {
@@ -98,8 +98,7 @@ void Encode(WireWriter& out, const LaunchBody& body) {
   out.Texts(body.argv).Texts(body.env).Text(body.cwd);
   Encode(out, body.limits);
   Encode(out, body.accepted);
-  out.Text(body.root_path).Text(body.workspace_path).Text(body.inputs_path);
-  out.U32(body.terminal).U32(body.rows).U32(body.columns);
+  out.U32(body.rows).U32(body.columns);
 }
 
 Result<LaunchBody> DecodeLaunchBody(ByteView bytes) {
@@ -110,10 +109,6 @@ Result<LaunchBody> DecodeLaunchBody(ByteView bytes) {
   body.cwd = in.Text();
   body.limits = DecodeLimits(in);
   body.accepted = DecodeMechanisms(in);
-  body.root_path = in.Text();
-  body.workspace_path = in.Text();
-  body.inputs_path = in.Text();
-  body.terminal = in.U32() != 0;
   body.rows = static_cast<std::uint16_t>(in.U32());
   body.columns = static_cast<std::uint16_t>(in.U32());
   WRIT_TRY("launch body", in.Done());
@@ -121,25 +116,29 @@ Result<LaunchBody> DecodeLaunchBody(ByteView bytes) {
   return body;
 }
 
-void Encode(WireWriter& out, const LaunchReply& reply) {
-  out.U32(reply.error.has_value());
+void Encode(WireWriter& out, const CellReply& reply) {
+  out.U32(reply.offer).U32(reply.error.has_value());
   if (reply.error) return EncodeError(out, *reply.error);
   out.U64(reply.cell);
+  Encode(out, reply.limits);
   Encode(out, reply.enforced);
-  out.Texts(reply.stats);
+  out.Texts(reply.stats).U32(reply.workspace_is_copy);
 }
 
-Result<LaunchReply> DecodeLaunchReply(ByteView bytes) {
+Result<CellReply> DecodeCellReply(ByteView bytes) {
   WireReader in(bytes);
-  LaunchReply reply;
+  CellReply reply;
+  reply.offer = in.U32() != 0;
   if (in.U32() != 0) {
     reply.error = DecodeError(in);
   } else {
     reply.cell = in.U64();
+    reply.limits = DecodeLimits(in);
     reply.enforced = DecodeMechanisms(in);
     reply.stats = in.Texts();
+    reply.workspace_is_copy = in.U32() != 0;
   }
-  WRIT_TRY("launch reply", in.Done());
+  WRIT_TRY("cell reply", in.Done());
   return reply;
 }
 

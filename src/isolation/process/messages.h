@@ -24,18 +24,19 @@ Mechanisms DecodeMechanisms(WireReader& in);
 // ---- client -> jail ----
 
 enum class JailRequest : std::uint32_t {
-  kPrepare = 1,  ///< have one more cell ready; no answer
-  kLaunch = 2,   ///< body: LaunchBody; answered by LaunchReply
+  kPrepare = 1,  ///< offer one more empty cell when there is time; answered by a CellReply with `offer` set, later
+  kTake = 2,     ///< Take: a cell for one guest; answered by a CellReply
   kKill = 3,     ///< SIGKILL a cell's PID 1; no answer
 };
 
-/// A kLaunch message. Descriptors follow in this order: body, then stdout and stderr without a terminal, then those
-/// that the flags name (directories of the host for root, workspace, inputs).
-struct Launch {
-  bool terminal = false, stdin_fd = false, root = false, workspace = false, inputs = false;
+/// A cell for one guest, with the host directories it will see. Directories follow as descriptors, as the client
+/// opened them, in the order of the paths that are not empty.
+struct Take {
+  Limits limits;
+  std::string root_path, workspace_path, inputs_path;  ///< absolute; empty: none
 };
-void Encode(WireWriter& out, const Launch& launch);
-Result<Launch> DecodeLaunch(ByteView bytes);
+void Encode(WireWriter& out, const Take& take);
+Result<Take> DecodeTake(ByteView bytes);
 
 /// The jail's first message.
 struct Hello {
@@ -45,44 +46,45 @@ struct Hello {
 void Encode(WireWriter& out, const Hello& hello);
 Result<Hello> DecodeHello(ByteView bytes);
 
-/// The part of SessionSpec that crosses the socket; descriptors travel beside it.
+/// A cell that waits for its launch. On success these descriptors follow: control socket of PID 1, pidfd of PID 1, one
+/// per name in `stats` (readable control group files), then the detached mounts of a workspace and of inputs.
+struct CellReply {
+  bool offer = false;             ///< prepared ahead, not the answer to a kTake
+  std::uint64_t cell = 0;         ///< name for kKill
+  Limits limits;                  ///< what its control group holds it to
+  Mechanisms enforced;            ///< what the jail set up
+  std::vector<std::string> stats; ///< "v1.cpu", "v1.peak", "v1.oom", "v2.cpu", "v2.peak", "v2.oom"
+  bool workspace_is_copy = false;
+  std::optional<Error> error;     ///< set: no descriptors follow
+};
+void Encode(WireWriter& out, const CellReply& reply);
+Result<CellReply> DecodeCellReply(ByteView bytes);
+
+// ---- jail -> PID 1 ----
+
+/// The jail's only message: the ids of the cell are mapped.
+constexpr std::string_view kMapped = "mapped";
+
+// ---- client -> PID 1 ----
+
+/// The part of SessionSpec that PID 1 and the guest's process need. Travels as a sealed memory file.
 struct LaunchBody {
   std::vector<std::string> argv, env;
   std::string cwd;
   Limits limits;
   Mechanisms accepted;
-  std::string root_path, workspace_path, inputs_path;  ///< empty: none
-  bool terminal = false;
-  std::uint16_t rows = 0, columns = 0;
+  std::uint16_t rows = 0, columns = 0;  ///< of a terminal
 };
 void Encode(WireWriter& out, const LaunchBody& body);
 Result<LaunchBody> DecodeLaunchBody(ByteView bytes);
 
-/// Answer to kLaunch. On success these descriptors follow: control socket to PID 1, pidfd of PID 1, and one
-/// descriptor per name in `stats` (readable cgroup files).
-struct LaunchReply {
-  std::uint64_t cell = 0;         ///< name for kKill
-  Mechanisms enforced;            ///< what the jail set up for this run
-  std::vector<std::string> stats; ///< "v1.cpu", "v1.peak", "v1.oom", "v2.cpu", "v2.peak", "v2.oom"
-  std::optional<Error> error;     ///< set: no descriptors follow
-};
-void Encode(WireWriter& out, const LaunchReply& reply);
-Result<LaunchReply> DecodeLaunchReply(ByteView bytes);
-
-// ---- jail -> PID 1 ----
-
-/// The first message of the jail: the ids of the cell are mapped.
-constexpr std::string_view kMapped = "mapped";
-
-/// The second: run a guest. Descriptors follow in this order: body, then stdout and stderr without a terminal, then
-/// those that the flags name.
+/// The client's first message: run a guest. Descriptors follow in this order: body, then stdout and stderr without a
+/// terminal, then those that the flags name.
 struct CellLaunch {
   bool terminal = false, stdin_fd = false, workspace = false, workspace_is_copy = false, inputs = false;
 };
 void Encode(WireWriter& out, const CellLaunch& launch);
 Result<CellLaunch> DecodeCellLaunch(ByteView bytes);
-
-// ---- client -> PID 1 ----
 
 enum class InitRequest : std::uint32_t {
   kKill = 1,    ///< end every process of the guest now

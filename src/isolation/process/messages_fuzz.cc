@@ -10,9 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Encode(out, *body);
     if (!DecodeLaunchBody(out.bytes())) __builtin_trap();
   }
-  [[maybe_unused]] const auto launch = DecodeLaunch(bytes);
+  [[maybe_unused]] const auto take = DecodeTake(bytes);
   [[maybe_unused]] const auto cell = DecodeCellLaunch(bytes);
-  [[maybe_unused]] const auto reply = DecodeLaunchReply(bytes);
+  [[maybe_unused]] const auto reply = DecodeCellReply(bytes);
   [[maybe_unused]] const auto hello = DecodeHello(bytes);
   WireReader in(bytes);
   [[maybe_unused]] const EntryReply entry = DecodeEntryReply(in);

@@ -15,8 +15,6 @@ LaunchBody Sample() {
   body.cwd = "/work";
   body.limits.memory_bytes = 12345;
   body.accepted = {{"memory", "rlimit"}};
-  body.workspace_path = "/home/someone/project";
-  body.terminal = true;
   body.rows = 40;
   body.columns = 120;
   return body;
@@ -31,8 +29,6 @@ TEST(LaunchBody, RoundTrips) {
   EXPECT_EQ(back->env, Sample().env);
   EXPECT_EQ(back->limits, Sample().limits);
   EXPECT_EQ(back->accepted, Sample().accepted);
-  EXPECT_EQ(back->workspace_path, Sample().workspace_path);
-  EXPECT_TRUE(back->terminal);
   EXPECT_EQ(back->columns, 120);
 }
 
@@ -56,6 +52,20 @@ TEST(LaunchBody, AHugeCountReadsNothing) {
   EXPECT_FALSE(DecodeLaunchBody(out.bytes()));
 }
 
+TEST(Take, RoundTripsAndRefusesCuts) {
+  Take take;
+  take.limits.pids = 7;
+  take.workspace_path = "/home/someone/project";
+  WireWriter out;
+  Encode(out, take);
+  const auto back = DecodeTake(out.bytes());
+  ASSERT_TRUE(back) << back.error().what;
+  EXPECT_EQ(back->limits, take.limits);
+  EXPECT_EQ(back->workspace_path, take.workspace_path);
+  EXPECT_EQ(back->inputs_path, "");
+  for (std::size_t size = 0; size < out.bytes().size(); ++size) EXPECT_FALSE(DecodeTake(out.bytes().first(size))) << size;
+}
+
 TEST(Body, IsSealed) {
   const auto body = SealBody(AsBytes("hello"));
   ASSERT_TRUE(body);
@@ -72,11 +82,11 @@ TEST(Body, WhatCouldStillChangeIsRefused) {
 }
 
 TEST(Reply, AnErrorTravelsWithItsCode) {
-  LaunchReply reply;
+  CellReply reply;
   reply.error = Error{Code::kExhausted, "full"};
   WireWriter out;
   Encode(out, reply);
-  const auto back = DecodeLaunchReply(out.bytes());
+  const auto back = DecodeCellReply(out.bytes());
   ASSERT_TRUE(back);
   ASSERT_TRUE(back->error);
   EXPECT_EQ(back->error->code, Code::kExhausted);

@@ -263,16 +263,15 @@ TEST_F(ProcessTier, WarmCellsTakeTheLimitsOfEachRun) {
 }
 
 TEST_F(ProcessTier, RunsLeaveNothingBehind) {
-  Open({.path = "", .warm_cells = 1, .delegated_cgroup = ""});
-  Output("true");
-  session_.reset();
+  backend_.reset();
   const std::size_t descriptors = CountEntries("/proc/self/fd");
   const std::string mounts = ReadText("/proc/self/mountinfo");
+  Open({.path = "", .warm_cells = 1, .delegated_cgroup = ""});
   for (int i = 0; i < 60; ++i) Output("sleep 1000 & echo x > /work/y; true");
   session_.reset();
+  backend_.reset();
   EXPECT_EQ(CountEntries("/proc/self/fd"), descriptors);
   EXPECT_EQ(ReadText("/proc/self/mountinfo"), mounts);
-  backend_.reset();
   int status = 0;
   EXPECT_EQ(::waitpid(-1, &status, WNOHANG), -1) << "a child process is left";
   EXPECT_EQ(CountCellCgroups(), 0u);

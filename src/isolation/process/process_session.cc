@@ -24,12 +24,12 @@ constexpr Millis kBackstop{5'000};
 
 class ProcessSession final : public Session {
  public:
-  ProcessSession(std::shared_ptr<JailClient> jail, Launched launched, Limits limits, bool kill_on_output_limit, OutputSink& sink)
+  ProcessSession(std::shared_ptr<JailClient> jail, TakenCell cell, Limits limits, bool kill_on_output_limit, OutputSink& sink)
       : jail_(std::move(jail)),
-        cell_(launched.cell),
-        control_(std::make_shared<sys::UniqueFd>(std::move(launched.control))),
-        pidfd_(std::move(launched.pidfd)),
-        stats_(std::move(launched.stats)),
+        cell_(cell.name),
+        control_(std::make_shared<sys::UniqueFd>(std::move(cell.control))),
+        pidfd_(std::move(cell.pidfd)),
+        stats_(std::move(cell.stats)),
         limits_(limits),
         kill_on_output_limit_(kill_on_output_limit),
         opener_(control_) {
@@ -37,11 +37,12 @@ class ProcessSession final : public Session {
     sink_ = &sink;
     guarantees_.tier = "process";
     guarantees_.backend = "writ-jail/" WRIT_VERSION;
-    guarantees_.enforced = std::move(launched.enforced);
+    guarantees_.enforced = std::move(cell.enforced);
     guarantees_.enforced["stdout"] = guarantees_.enforced["stderr"] = "pipe";
   }
   ~ProcessSession() override;
 
+  Result<> Launch(const CellLaunch& launch, std::span<const int> fds);
   Result<> AwaitStart(std::string program);
   void AddStream(Stream stream, sys::UniqueFd fd, std::uint64_t bytes_max) {
     streams_.emplace_back(stream, std::move(fd), bytes_max);
@@ -89,6 +90,12 @@ ProcessSession::~ProcessSession() {
     jail_->Kill(cell_);
     [[maybe_unused]] const auto dead = sys::WaitReadable(pidfd_.get(), Deadline::After(Millis{10'000}));
   }
+}
+
+Result<> ProcessSession::Launch(const CellLaunch& launch, std::span<const int> fds) {
+  WireWriter request;
+  Encode(request, launch);
+  return sys::SendMessage(*control_, request.bytes(), fds, Deadline::After(kStartWait));
 }
 
 Result<> ProcessSession::AwaitStart(std::string program) {
@@ -316,34 +323,46 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   body.cwd = spec.cwd;
   body.limits = spec.limits;
   body.accepted = spec.accepted;
-  const Launch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.root.has_value(),
-                      spec.workspace.has_value(), spec.inputs.has_value()};
-  std::vector<int> fds;
-  sys::UniqueFd out_read, out_write, err_read, err_write;
+  CellLaunch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.workspace.has_value(), false,
+                    spec.inputs.has_value()};
   if (spec.terminal) {
-    body.terminal = true;
     body.rows = spec.terminal->rows;
     body.columns = spec.terminal->columns;
-  } else {
+  }
+  WireWriter body_bytes;
+  Encode(body_bytes, body);
+  const auto sealed = WRIT_TRY("launch", SealBody(body_bytes.bytes()));
+  std::vector<int> fds = {sealed.get()};
+  sys::UniqueFd out_read, out_write, err_read, err_write;
+  if (!spec.terminal) {
     for (auto [reading, writing] : {std::pair{&out_read, &out_write}, {&err_read, &err_write}}) {
       int ends[2];
       if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe");
       *reading = sys::UniqueFd{ends[0]};
       *writing = sys::UniqueFd{ends[1]};
+      fds.push_back(ends[1]);
     }
-    fds = {out_write.get(), err_write.get()};
     if (launch.stdin_fd) fds.push_back(spec.stdin_fd.get());
   }
-  for (const auto& [layer, path] : {std::pair{&spec.root, &body.root_path}, {&spec.workspace, &body.workspace_path},
-                                    {&spec.inputs, &body.inputs_path}}) {
+  Take take;
+  take.limits = spec.limits;
+  std::vector<int> directories;
+  for (const auto& [layer, path] : {std::pair{&spec.root, &take.root_path}, {&spec.workspace, &take.workspace_path},
+                                    {&spec.inputs, &take.inputs_path}}) {
     if (!*layer) continue;
+    if ((*layer)->host_path.empty()) return Fail(Code::kInvalid, "a directory to show has no path");
     *path = (*layer)->host_path;
-    fds.push_back((*layer)->fd.get());
+    directories.push_back((*layer)->fd.get());
   }
-  Launched launched = WRIT_TRY("launch", jail->Launch(launch, body, std::move(fds)));
+  TakenCell cell = WRIT_TRY("launch", jail->TakeCell(take, directories));
+  launch.workspace_is_copy = cell.workspace_is_copy;
+  const sys::UniqueFd workspace = std::move(cell.workspace), inputs = std::move(cell.inputs);
+  for (const sys::UniqueFd* mount : {&workspace, &inputs})
+    if (mount->valid()) fds.push_back(mount->get());
+  auto session = std::make_unique<ProcessSession>(std::move(jail), std::move(cell), spec.limits, spec.kill_on_output_limit, sink);
+  WRIT_TRY("launch", session->Launch(launch, fds));
   out_write.Reset();
   err_write.Reset();
-  auto session = std::make_unique<ProcessSession>(std::move(jail), std::move(launched), spec.limits, spec.kill_on_output_limit, sink);
   if (!spec.terminal) {
     session->AddStream(Stream::kStdout, std::move(out_read), spec.limits.stdout_bytes);
     session->AddStream(Stream::kStderr, std::move(err_read), spec.limits.stderr_bytes);

@@ -159,8 +159,8 @@ Result<> MakeProc(int root) {
     struct stat meta {};
     if (::fstatat(proc.get(), entry->d_name, &meta, AT_SYMLINK_NOFOLLOW) != 0 || (meta.st_mode & 0004) == 0) continue;
     covered = [&]() -> Result<> {
+      // The clone is read-only as the root it comes from.
       const auto cover = WRIT_TRY(name, sys::CloneMount(root, S_ISDIR(meta.st_mode) ? ".cell/void" : ".cell/empty", false));
-      WRIT_TRY(name, sys::RestrictMount(cover, {.read_only = true, .no_exec = true}, false));
       return sys::AttachMount(cover, proc.get(), entry->d_name);
     }();
   }
@@ -240,6 +240,10 @@ Result<CellRoot> BuildRoot(const RootPlan& plan) {
     WRIT_TRY("mount points", MakeMountPoints(base.get()));
     WRIT_TRY("system directories", MakeSystemDirectories(base.get()));
     WRIT_TRY("etc", MakeEtc(base.get()));
+    // The building place stays for a later launch, closed to everybody but PID 1; with the root read-only, its owner
+    // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
+    if (::fchmodat(base.get(), ".cell", 0, 0) != 0) return FailErrno("close the building place");
+    WRIT_TRY("root", sys::RestrictMount(base, kReadOnly, false));
     root = std::move(base);
   }
   WRIT_TRY("/dev", MakeDev(root.get()));
@@ -249,12 +253,6 @@ Result<CellRoot> BuildRoot(const RootPlan& plan) {
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return FailErrno("pivot_root");
   if (::umount2(".", MNT_DETACH) != 0) return FailErrno("detach the old root");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
-  // The building place stays for a later launch, closed to everybody but PID 1; with the root read-only, its owner
-  // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
-  if (plan.custom_root == nullptr) {
-    if (::chmod("/.cell", 0) != 0) return FailErrno("close the building place");
-    WRIT_TRY("root", sys::RestrictMount(root, kReadOnly, false));
-  }
   return made;
 }
 
