@@ -29,8 +29,8 @@ Result<Architecture> FindArchitecture(std::string_view name);
 /// Errors: kInvalid, naming the line.
 Result<> CheckPolicy(Policy policy);
 
-/// Turns a policy into a program for the kernel: architecture first, then a binary search over ranges of numbers
-/// with the same answer, then the conditions of the one call in order.
+/// Turns a policy into a program for the kernel: architecture first, then a binary search over ranges of numbers that
+/// are decided alike, then the questions of the one call.
 /// A call of another architecture (int 0x80) or of the x32 table ends the process: its numbers mean other calls, so
 /// no rule here could judge it, and nothing that belongs in a cell makes it.
 /// Errors: those of CheckPolicy; kNotFound for a misspelt call; kExhausted beyond BPF_MAXINSNS instructions.
