@@ -104,12 +104,13 @@ class DirectoryBlobWriter final : public BlobWriter {
   }
 
   Result<> Write(ByteView bytes) override {
-    if (!fd_.valid()) return Fail(Code::kInternal, "this blob is finished");
+    if (!fd_.valid()) return std::unexpected(closed_);
     place_->Step("write");
     auto written = sys::WriteAll(fd_.get(), bytes);
     if (!written) {
       fd_.Reset();
-      return std::unexpected(std::move(written).error().Doing(fmt::format("write a blob in {}", place_->path)));
+      closed_ = std::move(written).error().Doing(fmt::format("write a blob in {}", place_->path));
+      return std::unexpected(closed_);
     }
     digest_.Update(bytes);
     bytes_ += bytes.size();
@@ -117,7 +118,7 @@ class DirectoryBlobWriter final : public BlobWriter {
   }
 
   Result<std::string> Finish(Durability durability, std::string_view expected_hash) override {
-    if (!fd_.valid()) return Fail(Code::kInternal, "this blob is finished or a write has failed");
+    if (!fd_.valid()) return std::unexpected(closed_);
     std::string hash = digest_.FinishHex();
     if (!expected_hash.empty() && hash != expected_hash) {
       fd_.Reset();
@@ -175,6 +176,7 @@ class DirectoryBlobWriter final : public BlobWriter {
   sys::UniqueFd fd_;
   crypto::Sha256 digest_;
   std::uint64_t bytes_ = 0;
+  Error closed_{Code::kInternal, "this blob is finished"};  ///< of every use after fd_ was closed: why a write failed
 };
 
 class BlobDirectory final : public BlobStore {
