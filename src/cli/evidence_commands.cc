@@ -25,15 +25,19 @@ Result<std::string> ReadInput(std::string_view name) {
   return sys::ReadFile(std::string(name), kFileBytesMax);
 }
 
-Result<Json> ReadJson(std::string_view name) {
-  const std::string text = WRIT_TRY(name, ReadInput(name));
-  return canon::Parse(text, canon::Mode::kWire);
+/// The file is read with the caller's rights and parsed without any.
+Result<Json> ReadJson(const Context& context, std::string_view name) {
+  const std::string text = WRIT_TRY("read", ReadInput(name));
+  WRIT_TRY("confine", context.wiring.confine());
+  return WRIT_TRY(name, canon::Parse(text, canon::Mode::kWire));
 }
 
 bool IsFile(std::string_view name) {
   struct stat status{};
   return ::stat(std::string(name).c_str(), &status) == 0;
 }
+
+bool IsRun(std::string_view name) { return OpenPlane()->Resolve(name).has_value(); }
 
 Result<std::vector<contract::Pin>> ReadPins(const std::vector<std::string_view>& keys) {
   std::vector<contract::Pin> pins;
@@ -60,7 +64,7 @@ int VerifyFile(Context& context, std::string_view name) {
   if (!runner) return Complain(context, runner.error(), kUnreadable);
   pins.plane = *std::move(plane);
   pins.runner = *std::move(runner);
-  const auto bundle = ReadJson(name);
+  const auto bundle = ReadJson(context, name);
   if (!bundle) return Complain(context, bundle.error(), kUnreadable);
   return PrintVerdict(context, *bundle, contract::VerifyBundle(*bundle, pins));
 }
@@ -72,10 +76,10 @@ int VerifyCommand(Context& context) {
   const bool pins = context.invocation.Has("pin") || context.invocation.Has("pin-runner");
   // A run id has neither dots nor slashes; a file that does can always be named by its path.
   if (name == "-" || name.find_first_of("./") != std::string_view::npos) return VerifyFile(context, name);
-  const auto plane = OpenPlane();
-  const auto report = plane->Verify(name);
+  if (IsFile(name) && !IsRun(name)) return VerifyFile(context, name);
+  if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kUnreadable);
+  const auto report = OpenPlane()->Verify(name);
   if (!report) {
-    if (report.error().code == Code::kNotFound && IsFile(name)) return VerifyFile(context, name);
     const bool unreadable = report.error().code != Code::kCorrupt;
     return Complain(context, report.error(), unreadable ? kUnreadable : 1);
   }
@@ -132,7 +136,7 @@ int KeysCommand(Context& context) {
 }
 
 int CanonCommand(Context& context) {
-  const auto value = ReadJson(context.operand(0));
+  const auto value = ReadJson(context, context.operand(0));
   if (!value) return Complain(context, value.error());
   const auto bytes = canon::Canonical(*value);
   if (!bytes) return Complain(context, bytes.error());
@@ -141,7 +145,7 @@ int CanonCommand(Context& context) {
 }
 
 int HashCommand(Context& context) {
-  const auto value = ReadJson(context.operand(0));
+  const auto value = ReadJson(context, context.operand(0));
   if (!value) return Complain(context, value.error());
   const auto hash = contract::HashCanonical(*value);
   if (!hash) return Complain(context, hash.error());

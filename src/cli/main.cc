@@ -15,9 +15,16 @@
 namespace writ::cli {
 namespace {
 
+/// When a command gives up the privilege it may have been started with.
+enum class Confine : bool {
+  kItself,  ///< the command does it at the right moment, or needs its rights to the end
+  kFirst    ///< before it begins: it only reads and writes the state directory
+};
+
 struct Entry {
   std::string_view name;
   int (*run)(Context&);
+  Confine confine = Confine::kFirst;
 };
 
 int VersionCommand(Context& context) {
@@ -40,17 +47,27 @@ int HelpCommand(Context& context) {
 }
 
 constexpr std::array<Entry, 21> kEntries{{
-    {"run", RunCommand},         {"ps", PsCommand},
-    {"list", ListCommand},       {"show", ShowCommand},
-    {"get", GetCommand},         {"decisions", DecisionsCommand},
-    {"logs", LogsCommand},       {"diff", DiffCommand},
-    {"apply", ApplyCommand},     {"bundle", BundleCommand},
-    {"verify", VerifyCommand},   {"kill", KillCommand},
-    {"policy check", PolicyCheckCommand}, {"policy show", PolicyShowCommand},
-    {"keys", KeysCommand},       {"gc", GcCommand},
-    {"doctor", DoctorCommand},   {"canon", CanonCommand},
-    {"hash", HashCommand},       {"version", VersionCommand},
-    {"help", HelpCommand},
+    {"run", RunCommand, Confine::kItself},
+    {"ps", PsCommand},
+    {"list", ListCommand},
+    {"show", ShowCommand},
+    {"get", GetCommand, Confine::kItself},      // writes where the caller may write
+    {"decisions", DecisionsCommand},
+    {"logs", LogsCommand},
+    {"diff", DiffCommand},
+    {"apply", ApplyCommand, Confine::kItself},  // writes where the caller may write
+    {"bundle", BundleCommand, Confine::kItself},
+    {"verify", VerifyCommand, Confine::kItself},
+    {"kill", KillCommand},
+    {"policy check", PolicyCheckCommand},
+    {"policy show", PolicyShowCommand},
+    {"keys", KeysCommand},
+    {"gc", GcCommand},
+    {"doctor", DoctorCommand, Confine::kItself},  // its probes start processes
+    {"canon", CanonCommand, Confine::kItself},
+    {"hash", HashCommand, Confine::kItself},
+    {"version", VersionCommand, Confine::kItself},
+    {"help", HelpCommand, Confine::kItself},
 }};
 
 /// `--generate man DIR` writes every page; without DIR the program's page is printed.
@@ -100,7 +117,11 @@ int Main(int argc, char** argv, const Wiring& wiring) {
   if (!command) return ProgramOptions(context);
   if (invocation->Has("help")) return Print(context, RenderHelp(*command, TextColumns(STDOUT_FILENO)));
   for (const Entry& entry : kEntries) {
-    if (entry.name == command->name) return entry.run(context);
+    if (entry.name != command->name) continue;
+    if (entry.confine == Confine::kFirst) {
+      if (const auto confined = wiring.confine(); !confined) return Complain(context, confined.error());
+    }
+    return entry.run(context);
   }
   return Complain(context, Error{Code::kInternal, "the command is described but not built in"}, 125);
 }
