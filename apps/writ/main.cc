@@ -9,7 +9,9 @@ using Backends = std::vector<std::unique_ptr<writ::isolation::Backend>>;
 
 Result<Backends> StartBackends() {
   Backends backends;
-  backends.push_back(WRIT_TRY("start writ-jail", writ::isolation::process::ProcessBackend::Create()));
+  // One cell is made while this process opens its store and signs the contract; none after it.
+  backends.push_back(WRIT_TRY("start writ-jail", writ::isolation::process::ProcessBackend::Create(
+                                                     {.path = "", .warm_cells = 1, .refill = false, .delegated_cgroup = ""})));
   return backends;
 }
 

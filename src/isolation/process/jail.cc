@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <span>
 
 #include "isolation/process/cell.h"
 #include "isolation/process/layers.h"
@@ -34,10 +35,16 @@ class Jail {
 
  private:
   Result<> SayHello();
-  Result<> Handle(sys::Message message);
-  Result<> Give(sys::Message message);
+  Result<> Handle(const sys::Message& message);
+  struct Layers {
+    PreparedLayer workspace, inputs;
+  };
+  Result<> Give(const sys::Message& message);
   Result<> Offer();
-  Result<> Hand(Cell cell, CellReply reply, const PreparedLayer& workspace, const PreparedLayer& inputs);
+  Result<Layers> Prepare(const Take& take, std::span<const sys::UniqueFd> directories, const CellIds& ids);
+  Result<> Answer(CellReply reply, std::vector<int> fds, const Layers& layers);
+  Result<> Hand(Cell cell, CellReply reply, const Layers& layers);
+  Result<> Refuse(const Error& error, bool offer);
   void ReapDead();
 
   sys::UniqueFd client_;
@@ -71,87 +78,113 @@ Result<> Jail::SayHello() {
   return sys::SendMessage(client_, hello.bytes(), {}, Deadline::After(kSendWait));
 }
 
+Result<> Jail::Answer(CellReply reply, std::vector<int> fds, const Layers& layers) {
+  reply.workspace_is_copy = layers.workspace.copied;
+  for (const PreparedLayer* layer : {&layers.workspace, &layers.inputs})
+    if (layer->mount.valid()) fds.push_back(layer->mount.get());
+  WireWriter out;
+  Encode(out, reply);
+  return sys::SendMessage(client_, out.bytes(), fds, Deadline::After(kSendWait));
+}
+
 /// Gives the cell away: its control socket is the client's alone from here on, and closes when the client closes it.
-Result<> Jail::Hand(Cell cell, CellReply reply, const PreparedLayer& workspace, const PreparedLayer& inputs) {
+Result<> Jail::Hand(Cell cell, CellReply reply, const Layers& layers) {
   reply.cell = next_cell_++;
   std::vector<int> fds = {cell.control().get(), cell.pidfd().get()};
   for (const auto& [name, fd] : cell.cgroup().Stats()) {
     reply.stats.push_back(name);
     fds.push_back(fd);
   }
-  for (const PreparedLayer* layer : {&workspace, &inputs})
-    if (layer->mount.valid()) fds.push_back(layer->mount.get());
-  WireWriter out;
-  Encode(out, reply);
-  WRIT_TRY("hand over a cell", sys::SendMessage(client_, out.bytes(), fds, Deadline::After(kSendWait)));
+  const std::uint64_t name = reply.cell;
+  WRIT_TRY("hand over a cell", Answer(std::move(reply), std::move(fds), layers));
   cell.control().Reset();
-  cells_.emplace(reply.cell, std::move(cell));
+  cells_.emplace(name, std::move(cell));
   return {};
 }
 
-/// An empty cell with the limits of the last run. One that cannot be made is not offered: the next kTake meets the
-/// same failure and reports it.
-Result<> Jail::Offer() {
-  --wanted_;
-  auto cell = Cell::Make(identity_, cgroups_, expected_, {});
-  if (!cell) return {};
-  auto enforced = cell->cgroup().Apply(expected_);
-  if (!enforced) return {};
-  CellReply reply;
-  reply.offer = true;
-  reply.limits = expected_;
-  reply.enforced = std::move(*enforced);
-  return Hand(std::move(*cell), std::move(reply), PreparedLayer(), PreparedLayer());
-}
-
-Result<> Jail::Give(sys::Message message) {
-  const auto give = [&]() -> Result<> {
-    const Take take = WRIT_TRY("take", DecodeTake(message.bytes));
-    const std::size_t expected = !take.root_path.empty() + !take.workspace_path.empty() + !take.inputs_path.empty();
-    if (message.fds.size() != expected)
-      return Fail(Code::kInvalid, "{} directories were named and {} descriptors sent", expected, message.fds.size());
-    if (cells_.size() >= kCellsMax) return Fail(Code::kExhausted, "{} guests are running already", kCellsMax);
-    std::size_t next = 0;
-    Cell::RootMaker root;
-    sys::UniqueFd root_directory;
-    if (!take.root_path.empty()) {
-      root_directory = WRIT_TRY("root", OpenSameDirectory(take.root_path, message.fds[next++]));
-      root = [&](const CellIds& ids) { return PrepareRoot(root_directory, ids); };
-    }
-    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root));
-    CellReply reply;
-    reply.limits = take.limits;
-    reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(take.limits));
-    PreparedLayer workspace, inputs;
-    if (!take.workspace_path.empty()) {
-      const auto directory = WRIT_TRY("workspace", OpenSameDirectory(take.workspace_path, message.fds[next++]));
-      workspace = WRIT_TRY("prepare", PrepareWorkspace(directory, cell.ids(), take.limits.disk_bytes, take.limits.inodes));
-      reply.workspace_is_copy = workspace.copied;
-    }
-    if (!take.inputs_path.empty()) {
-      const auto directory = WRIT_TRY("inputs", OpenSameDirectory(take.inputs_path, message.fds[next++]));
-      inputs = WRIT_TRY("prepare", PrepareInputs(directory));
-    }
-    expected_ = take.limits;
-    return Hand(std::move(cell), std::move(reply), workspace, inputs);
-  };
-  auto given = give();
-  if (given) return {};
+Result<> Jail::Refuse(const Error& error, bool offer) {
   CellReply refusal;
-  refusal.error = std::move(given.error());
+  refusal.offer = offer;
+  refusal.error = error;
   WireWriter out;
   Encode(out, refusal);
   return sys::SendMessage(client_, out.bytes(), {}, Deadline::After(kSendWait));
 }
 
-Result<> Jail::Handle(sys::Message message) {
+/// An empty cell with the limits of the last run.
+Result<> Jail::Offer() {
+  --wanted_;
+  const auto make = [&]() -> Result<std::pair<Cell, Mechanisms>> {
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, expected_, {}));
+    Mechanisms enforced = WRIT_TRY("limits", cell.cgroup().Apply(expected_));
+    return std::pair{std::move(cell), std::move(enforced)};
+  };
+  auto made = make();
+  if (!made) return Refuse(made.error(), true);
+  CellReply reply;
+  reply.offer = true;
+  reply.limits = expected_;
+  reply.enforced = std::move(made->second);
+  return Hand(std::move(made->first), std::move(reply), Layers());
+}
+
+Result<Jail::Layers> Jail::Prepare(const Take& take, std::span<const sys::UniqueFd> directories, const CellIds& ids) {
+  Layers layers;
+  std::size_t next = 0;
+  if (!take.workspace_path.empty()) {
+    const auto directory = WRIT_TRY("workspace", OpenSameDirectory(take.workspace_path, directories[next++]));
+    layers.workspace = WRIT_TRY("prepare", PrepareWorkspace(directory, ids, take.limits.disk_bytes, take.limits.inodes));
+  }
+  if (!take.inputs_path.empty()) {
+    const auto directory = WRIT_TRY("inputs", OpenSameDirectory(take.inputs_path, directories[next++]));
+    layers.inputs = WRIT_TRY("prepare", PrepareInputs(directory));
+  }
+  return layers;
+}
+
+Result<> Jail::Give(const sys::Message& message) {
+  const auto give = [&]() -> Result<> {
+    const Take take = WRIT_TRY("take", DecodeTake(message.bytes));
+    std::span<const sys::UniqueFd> directories = message.fds;
+    const std::size_t expected = !take.root_path.empty() + !take.workspace_path.empty() + !take.inputs_path.empty();
+    if (directories.size() != expected)
+      return Fail(Code::kInvalid, "{} directories were named and {} descriptors sent", expected, directories.size());
+    expected_ = take.limits;
+    CellReply reply;
+    reply.cell = take.cell;
+    reply.limits = take.limits;
+    if (take.cell != 0) {
+      const auto held = cells_.find(take.cell);
+      if (held == cells_.end()) return Fail(Code::kNotFound, "the cell has ended");
+      if (!take.root_path.empty()) return Fail(Code::kInvalid, "another root needs a new cell");
+      reply.enforced = WRIT_TRY("limits", held->second.cgroup().Apply(take.limits));
+      return Answer(reply, {}, WRIT_TRY("layers", Prepare(take, directories, held->second.ids())));
+    }
+    if (cells_.size() >= kCellsMax) return Fail(Code::kExhausted, "{} guests are running already", kCellsMax);
+    Cell::RootMaker root;
+    sys::UniqueFd root_directory;
+    if (!take.root_path.empty()) {
+      root_directory = WRIT_TRY("root", OpenSameDirectory(take.root_path, directories[0]));
+      directories = directories.subspan(1);
+      root = [&](const CellIds& ids) { return PrepareRoot(root_directory, ids); };
+    }
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root));
+    reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(take.limits));
+    const Layers layers = WRIT_TRY("layers", Prepare(take, directories, cell.ids()));
+    return Hand(std::move(cell), std::move(reply), layers);
+  };
+  if (auto given = give(); !given) return Refuse(given.error(), false);
+  return {};
+}
+
+Result<> Jail::Handle(const sys::Message& message) {
   WireReader in(message.bytes);
   switch (static_cast<JailRequest>(in.U32())) {
     case JailRequest::kPrepare:
       wanted_ = std::min<std::uint32_t>(wanted_ + 1, options_.warm_cells);
       return {};
     case JailRequest::kTake:
-      return Give(std::move(message));
+      return Give(message);
     case JailRequest::kKill:
       if (const auto found = cells_.find(in.U64()); found != cells_.end()) found->second.Kill();
       return {};
@@ -189,7 +222,7 @@ int Jail::Serve() {
         cgroups_.Sweep();
         return 0;
       }
-      if (!Handle(std::move(*message))) return 1;
+      if (!Handle(*message)) return 1;
       continue;  // requests first: housekeeping waits until none is left
     }
     ReapDead();

@@ -50,7 +50,7 @@ Result<std::unique_ptr<JailClient>> JailClient::Start(const JailProgram& program
   if (failed != 0) return std::unexpected(ErrnoError(failed, fmt::format("start {}", path)));
   sys::UniqueFd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
   if (!pidfd.valid()) return FailErrno("pidfd_open");
-  return std::unique_ptr<JailClient>(new JailClient(std::move(ours), std::move(pidfd), pid, program.warm_cells > 0));
+  return std::unique_ptr<JailClient>(new JailClient(std::move(ours), std::move(pidfd), pid, program));
 }
 
 JailClient::~JailClient() {
@@ -80,20 +80,25 @@ Result<Mechanisms> JailClient::Offered() {
   return *offered_;
 }
 
-Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline) {
+Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline, bool for_held_cell) {
   auto answer = WRIT_TRY("hear from writ-jail", sys::ReceiveMessage(socket_, kMessageBytesMax, deadline));
   if (answer.end) return Fail(Code::kUnavailable, "writ-jail has ended");
   CellReply reply = WRIT_TRY("hear from writ-jail", DecodeCellReply(answer.bytes));
+  if (reply.offer) --awaited_;
+  if (reply.error && reply.offer) return std::nullopt;  // a kTake that follows meets the same failure and reports it
   if (reply.error) return std::unexpected(std::move(*reply.error));
-  const std::size_t named = 2 + reply.stats.size();
+  const bool held = for_held_cell && !reply.offer;
+  const std::size_t named = held ? 0 : 2 + reply.stats.size();
   if (answer.fds.size() < named || answer.fds.size() > named + 2)
     return Fail(Code::kInternal, "writ-jail sent {} descriptors", answer.fds.size());
   TakenCell cell;
   cell.name = reply.cell;
   cell.limits = reply.limits;
   cell.enforced = std::move(reply.enforced);
-  cell.control = std::move(answer.fds[0]);
-  cell.pidfd = std::move(answer.fds[1]);
+  if (!held) {
+    cell.control = std::move(answer.fds[0]);
+    cell.pidfd = std::move(answer.fds[1]);
+  }
   cell.workspace_is_copy = reply.workspace_is_copy;
   for (std::size_t i = 0; i < reply.stats.size(); ++i) cell.stats.emplace_back(reply.stats[i], std::move(answer.fds[2 + i]));
   if (answer.fds.size() > named) cell.workspace = std::move(answer.fds[named]);
@@ -104,45 +109,51 @@ Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline) {
 }
 
 void JailClient::AskForAnother() {
+  if (!refill_) return;
   WireWriter request;
   request.U32(static_cast<std::uint32_t>(JailRequest::kPrepare));
   // A jail that cannot be told has ended; the next request reports it.
-  [[maybe_unused]] const auto told = sys::SendMessage(socket_, request.bytes(), {}, Deadline::After(Millis{0}));
+  if (sys::SendMessage(socket_, request.bytes(), {}, Deadline::After(Millis{0}))) ++awaited_;
 }
 
-std::optional<TakenCell> JailClient::TakeOffered(const Take& take) {
-  if (!warm_) return std::nullopt;
-  while (sys::WaitReadable(socket_.get(), Deadline::After(Millis{0})))
-    if (!Receive(Deadline::After(Millis{0}))) return std::nullopt;  // the request that follows meets the same failure
-  const bool plain = take.root_path.empty() && take.workspace_path.empty() && take.inputs_path.empty();
-  while (plain && !ready_.empty()) {
+Result<std::optional<TakenCell>> JailClient::TakeOffered() {
+  while (awaited_ > 0 && (ready_.empty() || sys::WaitReadable(socket_.get(), Deadline::After(Millis{0}))))
+    WRIT_TRY("a cell prepared ahead", Receive(Deadline::After(kAnswerWait), false));
+  while (!ready_.empty()) {
     TakenCell cell = std::move(ready_.front());
     ready_.pop_front();
     AskForAnother();
-    // PID 1 itself changes the size of the writable places; the control group is the jail's.
-    const bool fits = cell.limits.memory_bytes == take.limits.memory_bytes && cell.limits.pids == take.limits.pids &&
-                      cell.limits.cpu_millis == take.limits.cpu_millis;
-    const bool dead = sys::WaitReadable(cell.pidfd.get(), Deadline::After(Millis{0})).has_value();
-    if (fits && !dead) return cell;
+    if (!sys::WaitReadable(cell.pidfd.get(), Deadline::After(Millis{0}))) return cell;  // its PID 1 lives
   }
   return std::nullopt;
 }
 
-Result<TakenCell> JailClient::TakeCell(const Take& take, const std::vector<int>& directories) {
+Result<TakenCell> JailClient::TakeCell(Take take, const std::vector<int>& directories) {
   const std::lock_guard lock(mutex_);
   WRIT_TRY("process tier", AwaitHello());
-  if (auto offered = TakeOffered(take)) return std::move(*offered);
+  std::optional<TakenCell> offered;
+  if (take.root_path.empty()) offered = WRIT_TRY("take a cell", TakeOffered());
+  if (offered) {
+    // PID 1 itself changes the size of the writable places; the control group is the jail's.
+    const Limits &has = offered->limits, &wants = take.limits;
+    if (directories.empty() && has.memory_bytes == wants.memory_bytes && has.pids == wants.pids && has.cpu_millis == wants.cpu_millis)
+      return std::move(*offered);
+    take.cell = offered->name;
+  }
   WireWriter request;
   Encode(request, take);
   if (request.bytes().size() > kMessageBytesMax) return Fail(Code::kInvalid, "the paths of the directories are too long");
   const Deadline deadline = Deadline::After(kAnswerWait);
   WRIT_TRY("ask writ-jail", sys::SendMessage(socket_, request.bytes(), directories, deadline));
-  for (;;) {
-    auto taken = WRIT_TRY("ask writ-jail", Receive(deadline));
-    if (!taken) continue;
-    if (!take.inputs_path.empty() && take.workspace_path.empty()) std::swap(taken->workspace, taken->inputs);
-    return std::move(*taken);
+  std::optional<TakenCell> taken;
+  while (!taken) taken = WRIT_TRY("ask writ-jail", Receive(deadline, offered.has_value()));
+  if (!take.inputs_path.empty() && take.workspace_path.empty()) std::swap(taken->workspace, taken->inputs);
+  if (offered) {
+    taken->control = std::move(offered->control);
+    taken->pidfd = std::move(offered->pidfd);
+    taken->stats = std::move(offered->stats);
   }
+  return std::move(*taken);
 }
 
 void JailClient::Kill(std::uint64_t cell) {

@@ -13,7 +13,8 @@ namespace writ::isolation::process {
 
 struct JailProgram {
   std::string path;               ///< of writ-jail; empty: beside the running program, or ../libexec/writ/
-  std::uint32_t warm_cells = 0;   ///< empty cells kept ready
+  std::uint32_t warm_cells = 0;   ///< empty cells prepared at once
+  bool refill = true;             ///< prepare another one for each that is taken
   std::string delegated_cgroup;   ///< cgroup v2 directory the caller may use; empty: find one
 };
 
@@ -41,16 +42,18 @@ class JailClient {
   Result<Mechanisms> Offered();
   /// A cell with these limits. `directories` are borrowed descriptors, one per path of `take` that is not empty.
   /// A cell that was prepared ahead is taken without asking the jail, if it fits.
-  Result<TakenCell> TakeCell(const Take& take, const std::vector<int>& directories);
+  Result<TakenCell> TakeCell(Take take, const std::vector<int>& directories);
   void Kill(std::uint64_t cell);
 
  private:
-  JailClient(sys::UniqueFd socket, sys::UniqueFd pidfd, pid_t pid, bool warm)
-      : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid), warm_(warm) {}
+  JailClient(sys::UniqueFd socket, sys::UniqueFd pidfd, pid_t pid, const JailProgram& program)
+      : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid), awaited_(program.warm_cells),
+        refill_(program.refill && program.warm_cells > 0) {}
   Result<> AwaitHello();
-  std::optional<TakenCell> TakeOffered(const Take& take);
-  /// Reads one message; an offer is kept and leaves `taken` empty.
-  Result<std::optional<TakenCell>> Receive(Deadline deadline);
+  Result<std::optional<TakenCell>> TakeOffered();
+  /// Reads one message: the answer to a kTake, or nothing after an offer, which is kept. For a cell that is held
+  /// already the answer carries limits and mounts only.
+  Result<std::optional<TakenCell>> Receive(Deadline deadline, bool for_held_cell);
   void AskForAnother();
 
   std::mutex mutex_;  ///< guards the socket's request and answer pairs, offered_ and ready_
@@ -58,7 +61,8 @@ class JailClient {
   pid_t pid_;
   std::optional<Result<Mechanisms>> offered_;
   std::deque<TakenCell> ready_;  ///< prepared ahead
-  bool warm_ = false;            ///< the jail prepares cells ahead
+  std::uint32_t awaited_ = 0;    ///< offers that the jail still owes
+  bool refill_ = false;
 };
 
 }  // namespace writ::isolation::process

@@ -59,7 +59,7 @@ Error DecodeError(WireReader& in) {
 }  // namespace
 
 void Encode(WireWriter& out, const Take& take) {
-  out.U32(static_cast<std::uint32_t>(JailRequest::kTake));
+  out.U32(static_cast<std::uint32_t>(JailRequest::kTake)).U64(take.cell);
   Encode(out, take.limits);
   out.Text(take.root_path).Text(take.workspace_path).Text(take.inputs_path);
 }
@@ -68,6 +68,7 @@ Result<Take> DecodeTake(ByteView bytes) {
   WireReader in(bytes);
   Take take;
   in.U32();
+  take.cell = in.U64();
   take.limits = DecodeLimits(in);
   take.root_path = in.Text();
   take.workspace_path = in.Text();

@@ -25,13 +25,14 @@ Mechanisms DecodeMechanisms(WireReader& in);
 
 enum class JailRequest : std::uint32_t {
   kPrepare = 1,  ///< offer one more empty cell when there is time; answered by a CellReply with `offer` set, later
-  kTake = 2,     ///< Take: a cell for one guest; answered by a CellReply
+  kTake = 2,     ///< Take: a cell for one guest, or limits and directories for an offered one; answered by a CellReply
   kKill = 3,     ///< SIGKILL a cell's PID 1; no answer
 };
 
 /// A cell for one guest, with the host directories it will see. Directories follow as descriptors, as the client
 /// opened them, in the order of the paths that are not empty.
 struct Take {
+  std::uint64_t cell = 0;  ///< an offered one that the client holds; 0: a new one
   Limits limits;
   std::string root_path, workspace_path, inputs_path;  ///< absolute; empty: none
 };
@@ -46,10 +47,11 @@ struct Hello {
 void Encode(WireWriter& out, const Hello& hello);
 Result<Hello> DecodeHello(ByteView bytes);
 
-/// A cell that waits for its launch. On success these descriptors follow: control socket of PID 1, pidfd of PID 1, one
-/// per name in `stats` (readable control group files), then the detached mounts of a workspace and of inputs.
+/// A cell that waits for its launch. On success these descriptors follow: for a cell that the client does not hold yet,
+/// the control socket of PID 1, pidfd of PID 1 and one per name in `stats` (readable control group files); then the
+/// detached mounts of a workspace and of inputs.
 struct CellReply {
-  bool offer = false;             ///< prepared ahead, not the answer to a kTake
+  bool offer = false;             ///< prepared ahead, not the answer to a kTake; with `error`: it could not be
   std::uint64_t cell = 0;         ///< name for kKill
   Limits limits;                  ///< what its control group holds it to
   Mechanisms enforced;            ///< what the jail set up

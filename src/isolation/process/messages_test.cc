@@ -54,12 +54,14 @@ TEST(LaunchBody, AHugeCountReadsNothing) {
 
 TEST(Take, RoundTripsAndRefusesCuts) {
   Take take;
+  take.cell = 3;
   take.limits.pids = 7;
   take.workspace_path = "/home/someone/project";
   WireWriter out;
   Encode(out, take);
   const auto back = DecodeTake(out.bytes());
   ASSERT_TRUE(back) << back.error().what;
+  EXPECT_EQ(back->cell, 3u);
   EXPECT_EQ(back->limits, take.limits);
   EXPECT_EQ(back->workspace_path, take.workspace_path);
   EXPECT_EQ(back->inputs_path, "");

@@ -262,6 +262,30 @@ TEST_F(ProcessTier, WarmCellsTakeTheLimitsOfEachRun) {
   }
 }
 
+TEST_F(ProcessTier, ACellPreparedAheadTakesLayersToo) {
+  Open({.path = "", .warm_cells = 1, .refill = false, .delegated_cgroup = ""});
+  fs::create_directories(scratch_ / "staged");
+  fs::create_directories(scratch_ / "shown");
+  std::ofstream(scratch_ / "staged" / "data.txt") << "given\n";
+  std::ofstream(scratch_ / "shown" / "file.txt") << "shown\n";
+  for (int i = 0; i < 2; ++i) {  // the first prepared ahead, the second made for it
+    SessionSpec spec = Shell("cat /in/data.txt; ls /work");
+    spec.inputs = MakeLayer(scratch_ / "staged");
+    auto outcome = Run(std::move(spec));
+    ASSERT_TRUE(outcome) << outcome.error().what;
+    EXPECT_EQ(sink_.text, "given\n");
+    session_.reset();
+    Open({.path = "", .warm_cells = 1, .refill = false, .delegated_cgroup = ""});
+    spec = Shell("cat /in/data.txt /work/file.txt");
+    spec.inputs = MakeLayer(scratch_ / "staged");
+    spec.workspace = MakeLayer(scratch_ / "shown");
+    spec.limits.memory_bytes = 64 << 20;
+    outcome = Run(std::move(spec));
+    ASSERT_TRUE(outcome) << outcome.error().what;
+    EXPECT_EQ(sink_.text, "given\nshown\n");
+  }
+}
+
 TEST_F(ProcessTier, RunsLeaveNothingBehind) {
   backend_.reset();
   const std::size_t descriptors = CountEntries("/proc/self/fd");
