@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <ostream>
 #include <thread>
 
 #include "isolation/fake/fake_backend.h"
@@ -55,6 +56,7 @@ struct Subject {
   const char* name;
   bool scripted;
 };
+void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
 
 class BackendConformance : public testing::TestWithParam<Subject> {
  protected:

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -308,6 +309,7 @@ TEST_F(ProcessTier, GuestsDieWithAKilledLauncher) {
   ASSERT_EQ(::pipe2(told, O_CLOEXEC), 0);
   const pid_t launcher = ::fork();
   if (launcher == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that fails half-way leaves no launcher behind
     auto backend = ProcessBackend::Create({.path = WRIT_BIN_DIR "/writ-jail", .warm_cells = 0, .delegated_cgroup = ""});
     if (!backend) ::_exit(1);
     SessionSpec spec = Shell("(setsid sleep 1000 &) ; sleep 1000");
