@@ -168,7 +168,7 @@ session::Sources ToSources(const CreateRun& request) {
   return sources;
 }
 
-isolation::SessionSpec ToSpec(CreateRun& request) {
+isolation::SessionSpec ToSpec(const CreateRun& request) {
   isolation::SessionSpec spec;
   spec.argv = request.argv;
   for (const auto& [name, value] : EnvOf(request)) spec.env.push_back(name + "=" + value);
@@ -177,7 +177,6 @@ isolation::SessionSpec ToSpec(CreateRun& request) {
   spec.limits = request.limits;
   spec.accepted = request.accepted;
   spec.kill_on_output_limit = request.kill_on_output_limit;
-  spec.stdin_fd = std::move(request.stdin_fd);
   spec.terminal = request.terminal;
   return spec;
 }

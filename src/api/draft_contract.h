@@ -28,8 +28,8 @@ Result<std::string> DigestOfRequest(const CreateRun& request);
 std::vector<workspace::DeclaredOutput> DeclaredOutputs(const CreateRun& request);
 session::Sources ToSources(const CreateRun& request);
 
-/// The session without its layers: argv, the complete environment, limits. The descriptor for standard input moves.
-isolation::SessionSpec ToSpec(CreateRun& request);
+/// The session without its layers and its standard input: argv, the complete environment, limits.
+isolation::SessionSpec ToSpec(const CreateRun& request);
 
 /// The contract of a local run (semantics.md section 1) without times, issuer and decision.
 /// Errors: kInvalid when the host cannot be described.

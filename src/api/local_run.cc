@@ -69,7 +69,7 @@ struct Prepared {
   std::vector<workspace::DeclaredOutput> outputs;
 };
 
-Result<Prepared> Prepare(LocalState& state, CreateRun& request, std::string_view run_id, bool may_write) {
+Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::string_view run_id, bool may_write) {
   Prepared prepared;
   prepared.outputs = DeclaredOutputs(request);
   WRIT_TRY("outputs", workspace::CheckOutputs(prepared.outputs));
@@ -251,22 +251,7 @@ Result<Preview> PreviewRun(LocalState& state, const CreateRun& request) {
   preview.decision = ToView(decision, policy);
   preview.tier = request.tier;
 
-  CreateRun copy;  // without standard input, which a preview must not consume
-  copy.argv = request.argv;
-  copy.workspace = request.workspace;
-  copy.root = request.root;
-  copy.inputs = request.inputs;
-  copy.outputs = request.outputs;
-  copy.out_dir = request.out_dir;
-  copy.env = request.env;
-  copy.cwd = request.cwd;
-  copy.terminal = request.terminal;
-  copy.limits = request.limits;
-  copy.accepted = request.accepted;
-  copy.kill_on_output_limit = request.kill_on_output_limit;
-  copy.tier = request.tier;
-  copy.caller = request.caller;
-  auto prepared = Prepare(state, copy, "preview", false);
+  auto prepared = Prepare(state, request, "preview", false);
   if (!prepared && prepared.error().code != Code::kUnavailable) return std::unexpected(std::move(prepared).error());
   session::Materialised nothing;
   if (!prepared) {
@@ -317,6 +302,7 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
   }
   if (!prepared) return std::unexpected(Refused(state, *keys, judged, std::move(prepared).error()));
 
+  prepared->spec.stdin_fd = std::move(request.stdin_fd);
   auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, *policy, run_id));
   const std::string summary = EncodeSummary(SummaryOf(request, prepared->given));
   std::string probe;

@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -237,6 +239,20 @@ TEST_F(LocalRunTest, AReaderThatFailsEndsTheRunWithAReceipt) {
   EXPECT_THAT(result->problem, HasSubstr("terminal gone"));
   EXPECT_EQ(HowEnded(result->receipt), "interrupted");
   ExpectVerified(result->run_id);
+}
+
+TEST_F(LocalRunTest, StandardInputReachesTheGuest) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  CreateRun request = Request();
+  request.stdin_fd = sys::UniqueFd(ends[0]);
+  {
+    const sys::UniqueFd typist(ends[1]);
+    ASSERT_TRUE(sys::WriteAll(typist.get(), "typed\n"));
+  }
+  script_.steps = {CopyStdin{}};
+  EXPECT_EQ(Run(std::move(request)).exit_code, 0);
+  EXPECT_EQ(sink_.out, "typed\n");
 }
 
 TEST_F(LocalRunTest, ADryRunStoresNothing) {
