@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kColumns = 80, kIndent = 10, kWidth = kColumns - kIndent;
 constexpr std::size_t kListed = 4;            // items of a list before "and N more"
 constexpr std::size_t kProblemsListed = 20, kWarningsListed = 3;
+constexpr std::size_t kWordLines = 6;
 constexpr std::size_t kShortHash = 12;
 
 std::string_view TextOf(const Json* object, std::string_view name) {
@@ -67,6 +68,20 @@ class Section {
       return;
     }
     Line(text);
+  }
+  /// `label word word ...` over as many lines as it takes, up to kWordLines.
+  void Words(std::string_view label, const std::vector<std::string>& words) {
+    std::string line(label);
+    std::size_t lines = 1;
+    for (const std::string& word : words) {
+      if (line.size() + 1 + word.size() > kWidth && lines < kWordLines) {
+        Line(line);
+        line = " ";
+        ++lines;
+      }
+      line += " " + word;
+    }
+    Line(line);
   }
   const std::string& text() const { return out_; }
 
@@ -158,16 +173,14 @@ std::string Happened(const Json* receipt, const Json* events) {
     if (use->Find("cpuUserUs") != nullptr) {
       text += fmt::format(", {:.3f} s cpu", (NumberOf(use, "cpuUserUs", 0) + NumberOf(use, "cpuSystemUs", 0)) / 1e6);
     }
-    if (use->Find("memoryPeakBytes") != nullptr) text += fmt::format(", {} peak memory", SizeText(use, "memoryPeakBytes"));
+    if (use->Find("memoryPeakBytes") != nullptr) text += fmt::format(", {} at most", SizeText(use, "memoryPeakBytes"));
     section.Line(text + fmt::format(", {} + {} written", SizeText(use, "stdoutBytes"), SizeText(use, "stderrBytes")));
   }
   if (const Json* enforced = MemberOf(writ, "enforced"); enforced != nullptr && enforced->is_object()) {
-    std::string text = "enforced";
-    for (const auto& [limit, mechanism] : enforced->object()) {
-      if (text.size() > 4 * kColumns) break;
-      text += fmt::format(" {}={}", limit, mechanism.is_string() ? mechanism.string() : "?");
-    }
-    section.Line(text);
+    std::vector<std::string> words;
+    for (const auto& [limit, mechanism] : enforced->object())
+      words.push_back(fmt::format("{}={}", limit, mechanism.is_string() ? mechanism.string() : "?"));
+    section.Words("enforced", words);
   }
   const std::size_t count = events != nullptr && events->is_array() ? events->array().size() : 0;
   section.Line(fmt::format("{} events, head {}", count, ShortHash(TextOf(receipt, "eventsHead"))));
