@@ -105,37 +105,40 @@ int Main(int rounds) {
   }
 
   Measured all[] = {
-      {"plain append of a page, synced (peer)", [&](int) {
+      {"plain append of a page, synced (peer)",
+       [&](int) {
          Must(sys::WriteAll(log.get(), page));
          if (::fdatasync(log.get()) != 0) Die("fdatasync");
        }},
       {"one run, store open", [&](int round) { StoreRun(*store, fmt::format("run_{}", round)); }},
-      {"one run, opening and closing the store", [&](int round) {
+      {"one run, opening and closing the store",
+       [&](int round) {
          const auto opened = Must(OpenSqliteStore(short_state));
          StoreRun(*opened, fmt::format("run_{}", round));
        }},
-      {"opening that store and asking for unfinished runs", [&](int) {
+      {"opening that store and asking for unfinished runs",
+       [&](int) {
          const auto opened = Must(OpenSqliteStore(short_state));
          Must(opened->Unfinished());
        }},
-      {"one event, not synced", [&](int round) {
+      {"one event, not synced",
+       [&](int round) {
          const auto transaction = Must(event_store->Begin());
          const auto seq = static_cast<std::uint64_t>(round);
          AppendEvents(*transaction, "run_1", head, seq, seq + 1);
          Must(transaction->Commit(Durability::kBuffered));
        }},
-      {"one small blob, not synced", [&](int round) {
-         Must(blobs->Put(AsBytes(std::to_string(round)), Durability::kBuffered));
-       }},
-      {"one small blob, durable", [&](int round) {
-         Must(blobs->Put(AsBytes(fmt::format("durable {}", round)), Durability::kDurable));
-       }},
+      {"one small blob, not synced",
+       [&](int round) { Must(blobs->Put(AsBytes(std::to_string(round)), Durability::kBuffered)); }},
+      {"one small blob, durable",
+       [&](int round) { Must(blobs->Put(AsBytes(fmt::format("durable {}", round)), Durability::kDurable)); }},
   };
   for (int round = 0; round < rounds; ++round) {
     for (Measured& each : all) {
       const auto start = std::chrono::steady_clock::now();
       each.body(round);
-      each.micros.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+      each.micros.push_back(
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
     }
   }
   const double peer = all[0].Median();

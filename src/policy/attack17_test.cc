@@ -22,7 +22,8 @@ std::string Outcome(std::string_view text, const Request& request = PlainRequest
   return std::string(VerdictName(Evaluate(*policy, request).verdict));
 }
 
-std::string Yaml(std::string_view runners, std::string_view agents, std::string_view tiers, std::string_view rest = "") {
+std::string Yaml(std::string_view runners, std::string_view agents, std::string_view tiers,
+                 std::string_view rest = "") {
   return fmt::format("version: 1\n{}\n{}\n{}\n{}\n", runners, agents, tiers, rest);
 }
 constexpr const char* kRunners = "runners: {allowPools: [local]}";
@@ -104,12 +105,14 @@ TEST(Attack17_PolicyJson, EmptyNullMissingOrMisspelledNeverAllows) {
        "deny"},
       {"null section", R"({"version":"warrant.policy.v1","runners":null,"agents":{"allow":["command"]}})", "deny"},
       {"missing", R"({"version":"warrant.policy.v1","agents":{"allow":["command"]}})", "deny"},
-      {"misspelled", R"({"version":"warrant.policy.v1","runners":{"allowpools":["local"]},"agents":{"allow":["command"]}})",
+      {"misspelled",
+       R"({"version":"warrant.policy.v1","runners":{"allowpools":["local"]},"agents":{"allow":["command"]}})",
        "refused"},
       {"the same name twice",
        R"({"version":"warrant.policy.v1","runners":{"allowPools":[]},"runners":{"allowPools":["local"]},"agents":{"allow":["command"]}})",
        "refused"},
-      {"another version", R"({"version":"warrant.policy.v2","runners":{"allowPools":["local"]},"agents":{"allow":["command"]}})",
+      {"another version",
+       R"({"version":"warrant.policy.v2","runners":{"allowPools":["local"]},"agents":{"allow":["command"]}})",
        "refused"},
       {"an extension with empty tiers",
        R"({"version":"warrant.policy.v1","runners":{"allowPools":["local"]},"agents":{"allow":["command"]},"writ":{"v":1}})",
@@ -141,7 +144,8 @@ TEST(Attack17_PolicyJson, EmptyNullMissingOrMisspelledNeverAllows) {
       {"a limit beyond its type",
        R"({"version":"warrant.policy.v1","runners":{"allowPools":["local"]},"agents":{"allow":["command"]},"writ":{"v":1,"tiers":{"allow":["process"]},"limits":{"pids":4294967552}}})",
        "refused"},
-      {"a comment", R"({"version":"warrant.policy.v1" /* x */,"runners":{"allowPools":["local"]},"agents":{"allow":["command"]}})",
+      {"a comment",
+       R"({"version":"warrant.policy.v1" /* x */,"runners":{"allowPools":["local"]},"agents":{"allow":["command"]}})",
        "refused"},
       {"an array", "[]", "refused"},
       {"nothing", "", "refused"},

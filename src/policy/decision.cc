@@ -6,9 +6,12 @@ namespace writ::policy {
 
 std::string_view VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kDeny: break;
-    case Verdict::kNeedsApproval: return "ask";
-    case Verdict::kAllow: return "allow";
+    case Verdict::kDeny:
+      break;
+    case Verdict::kNeedsApproval:
+      return "ask";
+    case Verdict::kAllow:
+      return "allow";
   }
   return "deny";
 }

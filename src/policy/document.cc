@@ -100,10 +100,14 @@ class Converter {
 
   Parts Value(const YamlNode& node, const Field& field, const std::string& path) {
     switch (field.shape) {
-      case Shape::kMap: return Map(node, field, path);
-      case Shape::kList: return List(node, field, path);
-      case Shape::kTexts: return Leaf(field, Texts(node, field, path));
-      default: return Leaf(field, Scalar(node, field, path));
+      case Shape::kMap:
+        return Map(node, field, path);
+      case Shape::kList:
+        return List(node, field, path);
+      case Shape::kTexts:
+        return Leaf(field, Texts(node, field, path));
+      default:
+        return Leaf(field, Scalar(node, field, path));
     }
   }
   static Parts Leaf(const Field& field, std::optional<Json> value) {

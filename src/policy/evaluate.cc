@@ -144,8 +144,7 @@ class Evaluation {
     if (!request_.weakest_tier || *request_.weakest_tier == request_.tier) return;
     if (*request_.weakest_tier == "none") {
       if (policy_.legacy_runners) return;
-      Deny("writ.runners.legacy", "weakest accepted tier \"none\" is not allowed",
-           "set runners.legacy to allow");
+      Deny("writ.runners.legacy", "weakest accepted tier \"none\" is not allowed", "set runners.legacy to allow");
     } else if (!Lists(policy_.tiers, *request_.weakest_tier)) {
       Deny("writ.tiers.allow", fmt::format("weakest accepted tier \"{}\" is not allowed", *request_.weakest_tier),
            fmt::format("add \"{}\" to tiers.allow", *request_.weakest_tier));
@@ -184,10 +183,16 @@ class Evaluation {
   void CollectConsent() {
     for (std::size_t i = 0; i < policy_.consent.size(); ++i) {
       const ConsentRule& rule = policy_.consent[i];
-      Consent consent{.rule = fmt::format("consent[{}]", i), .requirement = {}, .approvers = rule.approvers,
-                      .required = rule.required, .not_requester = rule.not_requester, .expires = rule.expires};
+      Consent consent{.rule = fmt::format("consent[{}]", i),
+                      .requirement = {},
+                      .approvers = rule.approvers,
+                      .required = rule.required,
+                      .not_requester = rule.not_requester,
+                      .expires = rule.expires};
       switch (rule.when) {
-        case ConsentWhen::kAnyRun: consent.requirement = "any-run"; break;
+        case ConsentWhen::kAnyRun:
+          consent.requirement = "any-run";
+          break;
         case ConsentWhen::kSecretRelease:
           if (request_.secrets.empty()) continue;
           consent.requirement = fmt::format("secret-release:{}", fmt::join(request_.secrets, ","));

@@ -7,11 +7,11 @@
 namespace writ::policy {
 namespace {
 
-constexpr std::uint64_t kMillisMax = 10'000ull * 3'600'000;      // what ParseDuration reads
+constexpr std::uint64_t kMillisMax = 10'000ull * 3'600'000;  // what ParseDuration reads
 constexpr std::uint64_t kCoresMax = 4096ull * 1000;
-constexpr std::uint64_t kBytesMax = (1ull << 53) - 1;            // exact in a JSON number
-constexpr std::uint64_t kTasksMax = 4'194'304;                   // PID_MAX_LIMIT of 64-bit Linux
-constexpr std::uint64_t kFilesMax = 1'048'576;                   // the kernel's default fs.nr_open
+constexpr std::uint64_t kBytesMax = (1ull << 53) - 1;  // exact in a JSON number
+constexpr std::uint64_t kTasksMax = 4'194'304;         // PID_MAX_LIMIT of 64-bit Linux
+constexpr std::uint64_t kFilesMax = 1'048'576;         // the kernel's default fs.nr_open
 constexpr std::uint64_t kInodesMax = 0xFFFF'FFFF;
 
 template <class T, T Limits::* member>
@@ -62,15 +62,18 @@ const LimitField* FindLimit(std::string_view name) {
 
 std::string FormatLimit(const LimitField& field, std::uint64_t value) {
   switch (field.unit) {
-    case Unit::kMillis: return FormatDuration(Millis(static_cast<Millis::rep>(value)));
-    case Unit::kCores: return FormatCores(static_cast<std::uint32_t>(value));
+    case Unit::kMillis:
+      return FormatDuration(Millis(static_cast<Millis::rep>(value)));
+    case Unit::kCores:
+      return FormatCores(static_cast<std::uint32_t>(value));
     case Unit::kBytes: {
       // FormatSize rounds what does not divide evenly; a refusal must show that one byte more is more.
       std::string text = FormatSize(value);
       const auto back = ParseSize(text);
       return back && *back == value ? text : std::to_string(value);
     }
-    case Unit::kCount: break;
+    case Unit::kCount:
+      break;
   }
   return std::to_string(value);
 }
@@ -78,10 +81,18 @@ std::string FormatLimit(const LimitField& field, std::uint64_t value) {
 Result<std::uint64_t> ParseLimit(const LimitField& field, std::string_view text) {
   std::uint64_t value = 0;
   switch (field.unit) {
-    case Unit::kMillis: value = static_cast<std::uint64_t>(WRIT_TRY(field.name, ParseDuration(text)).count()); break;
-    case Unit::kCores: value = WRIT_TRY(field.name, ParseCores(text)); break;
-    case Unit::kBytes: value = WRIT_TRY(field.name, ParseSize(text)); break;
-    case Unit::kCount: value = WRIT_TRY(field.name, ParseCount(text, field.most)); break;
+    case Unit::kMillis:
+      value = static_cast<std::uint64_t>(WRIT_TRY(field.name, ParseDuration(text)).count());
+      break;
+    case Unit::kCores:
+      value = WRIT_TRY(field.name, ParseCores(text));
+      break;
+    case Unit::kBytes:
+      value = WRIT_TRY(field.name, ParseSize(text));
+      break;
+    case Unit::kCount:
+      value = WRIT_TRY(field.name, ParseCount(text, field.most));
+      break;
   }
   if (value > field.most) {
     return Fail(Code::kInvalid, "{}: {} is more than the largest possible limit, {}", field.name, text,

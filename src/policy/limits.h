@@ -15,7 +15,7 @@ namespace writ::policy {
 struct Limits {
   Millis wall_time{std::chrono::minutes{10}};
   Millis cpu_time{std::chrono::minutes{10}};
-  std::uint32_t cpu_millis = 2000;          ///< thousandths of a core
+  std::uint32_t cpu_millis = 2000;  ///< thousandths of a core
   std::uint64_t memory_bytes = 1ull << 30;
   std::uint32_t pids = 256;
   std::uint32_t open_files = 1024;
@@ -33,7 +33,7 @@ struct LimitField {
   std::string_view name;    ///< for people and `--accept`: "wall-time", "memory", ...
   std::string_view member;  ///< in JSON, unit at the end: "wallTimeMs", "memoryBytes", ...
   Unit unit;
-  std::uint64_t most;       ///< largest number that is accepted
+  std::uint64_t most;  ///< largest number that is accepted
   std::uint64_t (*get)(const Limits&);
   void (*set)(Limits&, std::uint64_t);
 };

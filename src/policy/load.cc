@@ -108,9 +108,7 @@ Result<std::string> ReadPolicyFile(const std::string& path) {
   return WRIT_TRY(doing, sys::ReadAll(fd.get(), kPolicyBytesMax));
 }
 
-Result<Policy> LoadFile(const std::string& path) {
-  return Load(WRIT_TRY("load policy", ReadPolicyFile(path)), path);
-}
+Result<Policy> LoadFile(const std::string& path) { return Load(WRIT_TRY("load policy", ReadPolicyFile(path)), path); }
 
 Result<std::string> LocalPolicyPath(const EnvLookup& env, bool root) {
   if (root) return "/etc/writ/policy.yaml";
@@ -123,8 +121,9 @@ Result<std::string> LocalPolicyPath(const EnvLookup& env, bool root) {
     }
     return *value + below;
   }
-  return Fail(Code::kInvalid, "neither XDG_CONFIG_HOME nor HOME is set, so there is no place for policy.yaml; "
-                              "set one of them or name the file with --policy");
+  return Fail(Code::kInvalid,
+              "neither XDG_CONFIG_HOME nor HOME is set, so there is no place for policy.yaml; "
+              "set one of them or name the file with --policy");
 }
 
 Result<Policy> LoadLocal(const std::optional<std::string>& explicit_path, const EnvLookup& env) {

@@ -117,7 +117,8 @@ TEST(PolicySchema, LimitsAreThoseOfTheLimitTable) {
 }
 
 TEST(Check, ProblemsHavePlaceKeyAndNeighbour) {
-  const Checked checked = Check("version: 1\nrunners:\n  allowPool: [local]\nagents:\n  allow: [comand]\nnetwrk: {}\n", "p.yaml");
+  const Checked checked =
+      Check("version: 1\nrunners:\n  allowPool: [local]\nagents:\n  allow: [comand]\nnetwrk: {}\n", "p.yaml");
   EXPECT_FALSE(checked.policy);
   std::vector<std::string> lines;
   for (const Problem& problem : checked.problems) lines.push_back(FormatProblem(problem, "p.yaml"));
@@ -241,11 +242,15 @@ TEST_F(PolicyFile, LocalOrderIsExplicitThenConfigurationThenBuiltIn) {
   };
   EXPECT_EQ(*LocalPolicyPath(env, false), Path("writ/policy.yaml"));
   EXPECT_EQ(*LocalPolicyPath(env, true), "/etc/writ/policy.yaml");
-  EXPECT_EQ(*LocalPolicyPath([](std::string_view name) -> std::optional<std::string> {
-    return name == "HOME" ? std::optional<std::string>("/home/x") : std::nullopt;
-  }, false), "/home/x/.config/writ/policy.yaml");
-  EXPECT_EQ(LocalPolicyPath([](std::string_view) { return std::optional<std::string>("relative"); }, false).error().code,
-            Code::kInvalid);
+  EXPECT_EQ(*LocalPolicyPath(
+                [](std::string_view name) -> std::optional<std::string> {
+                  return name == "HOME" ? std::optional<std::string>("/home/x") : std::nullopt;
+                },
+                false),
+            "/home/x/.config/writ/policy.yaml");
+  EXPECT_EQ(
+      LocalPolicyPath([](std::string_view) { return std::optional<std::string>("relative"); }, false).error().code,
+      Code::kInvalid);
   EXPECT_EQ(LocalPolicyPath([](std::string_view) { return std::optional<std::string>(); }, false).error().code,
             Code::kInvalid);
   EXPECT_EQ(LoadLocal(Write("mine.yaml", "version: 1\nname: mine\n"), env)->name, "mine");

@@ -57,7 +57,8 @@ void CheckHosts(const std::vector<std::string>& hosts, std::vector<Problem>& pro
     if (!plain || host.front() == '.' || host.back() == '.') {
       Report(problems, false, ItemPath("network.allowHosts", i),
              fmt::format("\"{}\" never matches: a host is a lower-case name (punycode for others) without port, "
-                         "wildcard or final dot", host));
+                         "wildcard or final dot",
+                         host));
     }
   }
 }

@@ -58,7 +58,8 @@ Json ListOf(const std::vector<std::string>& texts) {
 
 std::string RenderText(const Policy& policy) {
   Lines lines;
-  lines.Title(fmt::format("Policy {} from {}", policy.name.empty() ? "(unnamed)" : EscapeVisible(policy.name, kColumnsMax),
+  lines.Title(fmt::format("Policy {} from {}",
+                          policy.name.empty() ? "(unnamed)" : EscapeVisible(policy.name, kColumnsMax),
                           EscapeVisible(policy.source)));
   lines.Add("hash", policy.hash);
   lines.Title("What may run");
@@ -129,7 +130,9 @@ std::string RenderText(const Decision& decision) {
     text += fmt::format("{}{}\n", lead, EscapeVisible(what, 400));
   };
   switch (decision.verdict) {
-    case Verdict::kAllow: line("allowed: ", decision.reason); break;
+    case Verdict::kAllow:
+      line("allowed: ", decision.reason);
+      break;
     case Verdict::kNeedsApproval:
       text += "needs approval\n";
       for (const Consent& consent : decision.consent) {

@@ -65,7 +65,8 @@ TEST(RenderDecision, DenialsNameReasonAndGrant) {
 TEST(RenderDecision, AskNamesWhoMayAnswer) {
   const auto policy = Load(
       "version: 1\nrunners: {allowPools: [local]}\nagents: {allow: [command]}\ntiers: {allow: [process]}\n"
-      "consent: [{when: any-run, approvers: [alice, bob], required: 2, expires: 5m}]\n", "p");
+      "consent: [{when: any-run, approvers: [alice, bob], required: 2, expires: 5m}]\n",
+      "p");
   ASSERT_TRUE(policy) << policy.error().what;
   Request request;
   request.agent_kind = "command";

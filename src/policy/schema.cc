@@ -135,7 +135,9 @@ void CheckValue(const Json& value, const Field& field, Part part, const std::str
     return;
   }
   switch (field.shape) {
-    case kText: CheckText(value, field, path, problems); return;
+    case kText:
+      CheckText(value, field, path, problems);
+      return;
     case kBool:
       if (!value.is_bool()) Report(problems, true, path, "must be true or false");
       return;
@@ -157,9 +159,12 @@ void CheckValue(const Json& value, const Field& field, Part part, const std::str
                            LimitMost(field.member)));
       }
       return;
-    case kMap: CheckShape(value, field.fields, part, path, {}, problems); return;
+    case kMap:
+      CheckShape(value, field.fields, part, path, {}, problems);
+      return;
     case kTexts:
-    case kList: break;
+    case kList:
+      break;
   }
   if (!value.is_array()) {
     Report(problems, true, path, field.shape == kTexts ? "must be a list of strings" : "must be a list of objects");

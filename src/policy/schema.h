@@ -13,8 +13,8 @@ namespace writ::policy {
 
 /// What a member of a policy may hold.
 enum class Shape : std::uint8_t {
-  kText,    ///< a string, one of `words` if there are any
-  kTexts,   ///< a list of such strings
+  kText,   ///< a string, one of `words` if there are any
+  kTexts,  ///< a list of such strings
   kBool,
   kNumber,  ///< finite, at least 0
   kCount,   ///< a whole number from 1

@@ -17,14 +17,14 @@ struct YamlMember;
 struct YamlNode {
   enum class Kind : std::uint8_t { kNull, kPlain, kQuoted, kSequence, kMapping };
   Kind kind = Kind::kNull;
-  unsigned line = 0, column = 0;      ///< 1-based
-  std::string text;                   ///< scalars
-  std::vector<YamlNode> items;        ///< sequences
-  std::vector<YamlMember> members;    ///< mappings, in document order; names are unique
+  unsigned line = 0, column = 0;    ///< 1-based
+  std::string text;                 ///< scalars
+  std::vector<YamlNode> items;      ///< sequences
+  std::vector<YamlMember> members;  ///< mappings, in document order; names are unique
 };
 struct YamlMember {
   std::string name;
-  unsigned line = 0, column = 0;      ///< of the name
+  unsigned line = 0, column = 0;  ///< of the name
   YamlNode value;
 };
 

@@ -44,7 +44,8 @@ Result<DecisionHead> VerifyDecisions(Store& store, std::string_view genesis) {
         return broken("kind differs from the entry");
       }
       if ((run_id == nullptr ? "" : *run_id) != decision.run_id) return broken("run differs from the entry");
-      if (decision.hash != chain.head() || decision.seq + 1 != chain.count()) return broken("row differs from the entry");
+      if (decision.hash != chain.head() || decision.seq + 1 != chain.count())
+        return broken("row differs from the entry");
     }
     if (page.size() < kPage) break;
   }

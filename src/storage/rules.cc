@@ -17,7 +17,8 @@ Result<> CheckNewRun(const NewRun& run) {
   if (!IsRunId(run.id)) {
     return Fail(Code::kInvalid, "run id \"{}\" must be 1 to 128 letters, digits, _ or -", EscapeVisible(run.id, 80));
   }
-  if (IsTerminal(run.status)) return Fail(Code::kInvalid, "run {} cannot begin as {}", run.id, RunStatusName(run.status));
+  if (IsTerminal(run.status))
+    return Fail(Code::kInvalid, "run {} cannot begin as {}", run.id, RunStatusName(run.status));
   return {};
 }
 
@@ -40,7 +41,8 @@ Result<> CheckEvent(std::string_view id, const RunState& state, const NewEvent& 
   if (event.prev != state.head) {
     return Fail(Code::kInvalid, "event {} of run {} does not follow the head of its chain", event.seq, id);
   }
-  if (!crypto::IsHash(event.hash)) return Fail(Code::kInvalid, "hash of event {} of run {} is not a SHA-256", event.seq, id);
+  if (!crypto::IsHash(event.hash))
+    return Fail(Code::kInvalid, "hash of event {} of run {} is not a SHA-256", event.seq, id);
   return {};
 }
 
@@ -49,7 +51,8 @@ Result<> CheckReceipt(std::string_view id, const RunState& state, std::string_vi
   if (state.has_receipt) return Fail(Code::kInvalid, "run {} has its receipt already", id);
   if (IsTerminal(state.status)) return Fail(Code::kInvalid, "run {} is {}", id, RunStatusName(state.status));
   if (!IsTerminal(status)) return Fail(Code::kInvalid, "a receipt cannot leave run {} {}", id, RunStatusName(status));
-  if (events_head != state.head) return Fail(Code::kInvalid, "the receipt of run {} does not name the head of its chain", id);
+  if (events_head != state.head)
+    return Fail(Code::kInvalid, "the receipt of run {} does not name the head of its chain", id);
   return {};
 }
 
@@ -68,7 +71,8 @@ Result<> CheckArtifact(std::string_view id, const Artifact& artifact) {
 
 Result<> CheckDecision(std::string_view genesis, const NewDecision& decision) {
   if (!crypto::IsHash(genesis)) return Fail(Code::kInvalid, "the genesis of the decision log must be a SHA-256");
-  if (!crypto::IsHash(decision.digest)) return Fail(Code::kInvalid, "a decision must name what was judged by its SHA-256");
+  if (!crypto::IsHash(decision.digest))
+    return Fail(Code::kInvalid, "a decision must name what was judged by its SHA-256");
   if (!decision.policy_hash.empty() && !crypto::IsHash(decision.policy_hash)) {
     return Fail(Code::kInvalid, "the policy hash of a decision must be a SHA-256");
   }

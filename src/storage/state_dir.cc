@@ -30,7 +30,8 @@ Result<> CheckOwner(int fd, const std::string& path) {
 
 Error ReadOnly(const std::string& path) {
   return {Code::kDenied, fmt::format("{} cannot be written (read-only file system or missing permission); set "
-                                     "WRIT_STATE to a directory that can", path)};
+                                     "WRIT_STATE to a directory that can",
+                                     path)};
 }
 
 Result<sys::UniqueFd> OpenChecked(int parent, const std::string& name, const std::string& path) {
@@ -61,8 +62,9 @@ Result<std::string> DefaultStatePath(const EnvLookup& env, bool root) {
     }
     return *value + place.below;
   }
-  return Fail(Code::kInvalid, "none of WRIT_STATE, XDG_STATE_HOME and HOME is set, so there is no place for the state; "
-                              "set WRIT_STATE");
+  return Fail(Code::kInvalid,
+              "none of WRIT_STATE, XDG_STATE_HOME and HOME is set, so there is no place for the state; "
+              "set WRIT_STATE");
 }
 
 Result<StateDir> StateDir::Open(const std::string& path, StateAccess access) {

@@ -16,7 +16,14 @@ namespace writ::storage {
 
 /// States of a run as the protocol names them (warrant.md section 1). The last three are terminal.
 enum class RunStatus : std::uint8_t {
-  kCreated, kClaimed, kRunning, kAwaitingApproval, kCompleted, kFailed, kCancelled };
+  kCreated,
+  kClaimed,
+  kRunning,
+  kAwaitingApproval,
+  kCompleted,
+  kFailed,
+  kCancelled
+};
 std::string_view RunStatusName(RunStatus status);
 std::optional<RunStatus> RunStatusFromName(std::string_view name);
 constexpr bool IsTerminal(RunStatus status) { return status >= RunStatus::kCompleted; }
@@ -31,16 +38,16 @@ enum class Durability : std::uint8_t {
 struct Run {
   std::string id{};
   RunStatus status = RunStatus::kCreated;
-  std::uint64_t number = 0;        ///< order of creation in this store; clocks play no part
+  std::uint64_t number = 0;  ///< order of creation in this store; clocks play no part
   WallTime created{}, updated{};
-  std::string summary{};             ///< JSON text for lists
+  std::string summary{};  ///< JSON text for lists
   std::optional<std::string> contract{}, receipt{};
-  std::string head{};                ///< hash of the last event, or the contract hash; "" without a contract
+  std::string head{};  ///< hash of the last event, or the contract hash; "" without a contract
   std::uint64_t event_count = 0;
 };
 
 struct NewRun {
-  std::string id{};                  ///< [A-Za-z0-9_-]{1,128}
+  std::string id{};  ///< [A-Za-z0-9_-]{1,128}
   RunStatus status = RunStatus::kCreated;
   WallTime created{};
   std::string summary = "{}";
@@ -49,14 +56,14 @@ struct NewRun {
 /// One event of a run's chain, made by the layer above; the store checks `seq` and `prev` against its head.
 struct NewEvent {
   std::uint64_t seq = 0;
-  std::string_view prev{}, hash{}; ///< 64 lower-case hex characters
-  std::string_view text{};           ///< stored verbatim
+  std::string_view prev{}, hash{};  ///< 64 lower-case hex characters
+  std::string_view text{};          ///< stored verbatim
 };
 
 struct Artifact {
-  std::string kind{};                ///< "diff", "log", "file", ...
-  std::string name{};                ///< for people and `get`; unique per run and kind
-  std::string hash{};                ///< of the blob
+  std::string kind{};  ///< "diff", "log", "file", ...
+  std::string name{};  ///< for people and `get`; unique per run and kind
+  std::string hash{};  ///< of the blob
   std::uint64_t bytes = 0;
   bool operator==(const Artifact&) const = default;
 };
@@ -69,21 +76,21 @@ std::optional<DecisionKind> DecisionKindFromName(std::string_view name);
 struct NewDecision {
   DecisionKind kind = DecisionKind::kDeny;
   WallTime at{};
-  std::string run_id{};              ///< may be empty
-  std::string digest{};              ///< of what was judged: the unsigned contract or the request; 64 hex characters
-  std::string policy_hash{};         ///< 64 hex characters, or empty when no policy could be read
+  std::string run_id{};       ///< may be empty
+  std::string digest{};       ///< of what was judged: the unsigned contract or the request; 64 hex characters
+  std::string policy_hash{};  ///< 64 hex characters, or empty when no policy could be read
   std::string reason{};
-  canon::Json detail{};              ///< further members, an object; null for none
+  canon::Json detail{};  ///< further members, an object; null for none
 };
 struct DecisionHead {
-  std::uint64_t count = 0;         ///< entries in the log
-  std::string hash{};                ///< of the last entry; the genesis when there is none
+  std::uint64_t count = 0;  ///< entries in the log
+  std::string hash{};       ///< of the last entry; the genesis when there is none
 };
 struct Decision {
   std::uint64_t seq = 0;
   DecisionKind kind = DecisionKind::kDeny;
   std::string run_id{}, hash{};
-  std::string text{};                ///< the whole entry, docs/formats/store.md
+  std::string text{};  ///< the whole entry, docs/formats/store.md
 };
 
 /// A group of changes that is stored as one or not at all. Destroying it without Commit undoes it. It holds the

@@ -40,8 +40,8 @@ TEST_F(BlobDirectoryTest, Attack34_KilledAtEveryStepTheBlobIsWholeOrAbsent) {
     if (pid == 0) {
       int reached = 0;
       auto blobs = OpenBlobDirectory(state_, {.before_step = [&](std::string_view) {
-        if (++reached == at) ::_exit(42);
-      }});
+                                       if (++reached == at) ::_exit(42);
+                                     }});
       if (!blobs) ::_exit(1);
       const auto writer = (*blobs)->Create();
       if (!writer) ::_exit(2);

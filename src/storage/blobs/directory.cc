@@ -67,8 +67,9 @@ std::string FanOut(std::string_view hash) { return std::string(hash.substr(0, kF
 std::unexpected<Error> NoSuchBlob(std::string_view hash) { return Fail(Code::kNotFound, "there is no blob {}", hash); }
 
 std::unexpected<Error> WrongContent(std::string_view path, std::string_view hash) {
-  return Fail(Code::kCorrupt, "blob {}/{}/{} has other content than its name says; remove it, and fetch or make it again",
-              path, hash.substr(0, kFanOutLetters), hash);
+  return Fail(Code::kCorrupt,
+              "blob {}/{}/{} has other content than its name says; remove it, and fetch or make it again", path,
+              hash.substr(0, kFanOutLetters), hash);
 }
 
 Result<sys::UniqueFd> OpenBlob(const Place& place, std::string_view hash) {
@@ -126,7 +127,8 @@ class DirectoryBlobWriter final : public BlobWriter {
     }
     auto stored = Store(hash, durability);
     fd_.Reset();
-    if (!stored) return std::unexpected(std::move(stored).error().Doing(fmt::format("store a blob in {}", place_->path)));
+    if (!stored)
+      return std::unexpected(std::move(stored).error().Doing(fmt::format("store a blob in {}", place_->path)));
     return hash;
   }
 
@@ -184,13 +186,15 @@ class BlobDirectory final : public BlobStore {
   explicit BlobDirectory(std::shared_ptr<const Place> place) : place_(std::move(place)) {}
 
   Result<std::unique_ptr<BlobWriter>> Create() override {
-    if (place_->access == StateAccess::kRead) return Fail(Code::kDenied, "{} was opened for reading only", place_->path);
+    if (place_->access == StateAccess::kRead)
+      return Fail(Code::kDenied, "{} was opened for reading only", place_->path);
     sys::UniqueFd directory = WRIT_TRY("store blob", place_->Directory(kTemporaryName, true));
     std::array<std::uint8_t, 12> random;
     FillRandom(random);
     std::string name = HexEncode(random);
     place_->Step("create");
-    sys::UniqueFd fd(::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    sys::UniqueFd fd(
+        ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
     if (!fd.valid()) return FailErrno(fmt::format("store blob: create a file in {}/{}", place_->path, kTemporaryName));
     return std::make_unique<DirectoryBlobWriter>(place_, std::move(directory), std::move(name), std::move(fd));
   }
@@ -241,7 +245,8 @@ class BlobDirectory final : public BlobStore {
       const auto hashes = WRIT_TRY("walk blobs", sys::ListNames(directory, kNamesMax));
       for (const std::string& hash : hashes) {
         struct stat status{};
-        if (!crypto::IsHash(hash) || ::fstatat(directory.get(), hash.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (!crypto::IsHash(hash) || ::fstatat(directory.get(), hash.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+          continue;
         WRIT_TRY("walk blobs", visit({hash, static_cast<std::uint64_t>(status.st_size)}));
       }
     }
@@ -291,8 +296,8 @@ class BlobDirectory final : public BlobStore {
 Result<std::unique_ptr<BlobStore>> OpenBlobDirectory(const StateDir& state, BlobDirectoryOptions options) {
   auto root = state.Subdirectory("blobs");
   if (!root) return std::unexpected(std::move(root).error().Doing("open blobs"));
-  return std::make_unique<BlobDirectory>(std::make_shared<const Place>(
-      Place{state.File("blobs"), *std::move(root), state.access(), std::move(options)}));
+  return std::make_unique<BlobDirectory>(
+      std::make_shared<const Place>(Place{state.File("blobs"), *std::move(root), state.access(), std::move(options)}));
 }
 
 }  // namespace writ::storage

@@ -69,9 +69,8 @@ TEST_P(StoreTest, KeepsTextsByteForByte) {
     return t.AppendEvent("run_1", {.seq = 0, .prev = Hash("c"), .hash = Hash("e"), .text = event});
   }));
   ASSERT_TRUE(Do([&](Transaction& t) { return t.SetSummary("run_1", "{\"x\": 1}"); }));
-  ASSERT_TRUE(Do([&](Transaction& t) {
-    return t.SetReceipt("run_1", receipt, Hash("e"), RunStatus::kFailed, At(2000));
-  }));
+  ASSERT_TRUE(
+      Do([&](Transaction& t) { return t.SetReceipt("run_1", receipt, Hash("e"), RunStatus::kFailed, At(2000)); }));
   const auto run = store_->GetRun("run_1");
   ASSERT_TRUE(run) << run.error().what;
   EXPECT_EQ(run->contract, contract);
@@ -126,7 +125,8 @@ TEST_P(StoreTest, OneTransactionAtATime) {
 TEST_P(StoreTest, EventsMustContinueTheChain) {
   CreateRun("run_1");
   const auto append = [&](std::uint64_t seq, std::string_view prev, std::string_view hash) {
-    return Do([&](Transaction& t) { return t.AppendEvent("run_1", {.seq = seq, .prev = prev, .hash = hash, .text = "e"}); });
+    return Do(
+        [&](Transaction& t) { return t.AppendEvent("run_1", {.seq = seq, .prev = prev, .hash = hash, .text = "e"}); });
   };
   EXPECT_EQ(append(0, Hash("c"), Hash("0")).error().code, Code::kInvalid) << "no contract";
   ASSERT_TRUE(Do([&](Transaction& t) { return t.SetContract("run_1", "c", Hash("c")); }));
@@ -138,9 +138,7 @@ TEST_P(StoreTest, EventsMustContinueTheChain) {
   EXPECT_EQ(append(1, Hash("c"), Hash("1")).error().code, Code::kInvalid) << "a fork";
   ASSERT_TRUE(append(1, Hash("0"), Hash("1")));
   EXPECT_EQ(store_->GetRun("run_1")->event_count, 2u);
-  ASSERT_TRUE(Do([&](Transaction& t) {
-    return t.SetReceipt("run_1", "r", Hash("1"), RunStatus::kCompleted, At(1));
-  }));
+  ASSERT_TRUE(Do([&](Transaction& t) { return t.SetReceipt("run_1", "r", Hash("1"), RunStatus::kCompleted, At(1)); }));
   EXPECT_EQ(append(2, Hash("1"), Hash("2")).error().code, Code::kInvalid) << "after the receipt";
   EXPECT_EQ(store_->Events("run_1")->size(), 2u);
 }
@@ -199,7 +197,8 @@ TEST_P(StoreTest, UnknownRunsAreNotFound) {
   EXPECT_EQ(store_->ResolveRun("\x1b[2J").error().what.find('\x1b'), std::string::npos);
   auto t = *store_->Begin();
   EXPECT_EQ(code(t->SetContract("none", "c", Hash("c"))), Code::kNotFound);
-  EXPECT_EQ(code(t->AppendEvent("none", {.seq = 0, .prev = Hash("c"), .hash = Hash("c"), .text = ""})), Code::kNotFound);
+  EXPECT_EQ(code(t->AppendEvent("none", {.seq = 0, .prev = Hash("c"), .hash = Hash("c"), .text = ""})),
+            Code::kNotFound);
   EXPECT_EQ(code(t->SetReceipt("none", "r", Hash("c"), RunStatus::kFailed, At(1))), Code::kNotFound);
   EXPECT_EQ(code(t->SetStatus("none", RunStatus::kRunning, At(1))), Code::kNotFound);
   EXPECT_EQ(code(t->SetSummary("none", "{}")), Code::kNotFound);
@@ -296,8 +295,9 @@ TEST_P(StoreTest, ArtifactsAndTheBlobsTheyName) {
   ASSERT_TRUE(Do([&](Transaction& t) { return t.AddArtifact("run_1", log); }));
   ASSERT_TRUE(Do([&](Transaction& t) { return t.AddArtifact("run_2", log); }));
   EXPECT_EQ(Do([&](Transaction& t) { return t.AddArtifact("run_1", log); }).error().code, Code::kInvalid);
-  EXPECT_EQ(Do([&](Transaction& t) { return t.AddArtifact("run_1", {.kind = "x", .name = "", .hash = "y"}); })
-                .error().code, Code::kInvalid);
+  EXPECT_EQ(
+      Do([&](Transaction& t) { return t.AddArtifact("run_1", {.kind = "x", .name = "", .hash = "y"}); }).error().code,
+      Code::kInvalid);
   EXPECT_EQ(*store_->Artifacts("run_1"), (std::vector<Artifact>{output, log}));
   EXPECT_TRUE(*store_->BlobInUse(Hash("out")));
   EXPECT_FALSE(*store_->BlobInUse(Hash("none")));
@@ -314,9 +314,12 @@ TEST_P(StoreTest, DecisionsFormAChainFromTheGenesis) {
   std::string head;
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(Do([&](Transaction& t) -> Result<> {
-      const auto next = t.AppendDecision(genesis, {.kind = static_cast<DecisionKind>(i), .at = At(1'700'000'000'000 - i),
-                                                   .run_id = i == 0 ? "" : "run_1", .digest = Hash("what"),
-                                                   .policy_hash = Hash("policy"), .reason = "because\n\"so\"",
+      const auto next = t.AppendDecision(genesis, {.kind = static_cast<DecisionKind>(i),
+                                                   .at = At(1'700'000'000'000 - i),
+                                                   .run_id = i == 0 ? "" : "run_1",
+                                                   .digest = Hash("what"),
+                                                   .policy_hash = Hash("policy"),
+                                                   .reason = "because\n\"so\"",
                                                    .detail = canon::Json::Of({{"n", i}})});
       if (!next) return std::unexpected(next.error());
       EXPECT_EQ(next->count, static_cast<std::uint64_t>(i + 1));
@@ -342,7 +345,11 @@ TEST_P(StoreTest, DecisionsFormAChainFromTheGenesis) {
               const auto next = t.AppendDecision(Hash("other"), {.digest = Hash("what")});
               if (!next) return std::unexpected(next.error());
               return {};
-            }).error().code, Code::kInvalid) << "another plane key";
+            })
+                .error()
+                .code,
+            Code::kInvalid)
+      << "another plane key";
   EXPECT_EQ(store_->Decisions(0, SIZE_MAX)->size(), 5u);
 }
 

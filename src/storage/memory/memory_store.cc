@@ -39,8 +39,15 @@ class MemoryTransaction final : public Transaction {
     WRIT_TRY("create run", CheckNewRun(run));
     if (data_.runs.contains(run.id)) return RunExists(run.id);
     RunData made;
-    made.run = {.id = run.id, .status = run.status, .number = ++data_.last_number, .created = run.created,
-                .updated = run.created, .summary = run.summary, .contract = {}, .receipt = {}, .head = {},
+    made.run = {.id = run.id,
+                .status = run.status,
+                .number = ++data_.last_number,
+                .created = run.created,
+                .updated = run.created,
+                .summary = run.summary,
+                .contract = {},
+                .receipt = {},
+                .head = {},
                 .event_count = 0};
     data_.runs.emplace(run.id, std::move(made));
     undo_.push_back([this, id = run.id] { data_.runs.erase(id); });

@@ -91,8 +91,9 @@ Result<std::unique_ptr<Connection>> Connection::Open(Options options) {
     connection->log_ = sys::UniqueFd(::open((connection->path() + "-wal").c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
   }
   // The log is synced by SyncLog where a commit must be durable, and by every checkpoint.
-  WRIT_TRY("open", connection->Execute("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; "
-                                         "PRAGMA journal_size_limit=4194304"));
+  WRIT_TRY("open",
+           connection->Execute("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; "
+                               "PRAGMA journal_size_limit=4194304"));
   return connection;
 }
 
@@ -145,9 +146,9 @@ Result<> Connection::SyncLogAndEntry() {
 void Connection::Checkpoint(int pages_min) {
   if (log_pages_ < pages_min || options_.read_only || in_transaction()) return;
   // How much was copied is forgotten with the last connection, so a log that is only copied would be read and copied
-  // again, whole, by every later command. So it is begun anew, which the first write after the copy does. The file keeps
-  // its size: a sync after writing over old pages costs half of one that makes the file longer. While others use the
-  // log it stays for one of them, and on an error it stays as it is.
+  // again, whole, by every later command. So it is begun anew, which the first write after the copy does. The file
+  // keeps its size: a sync after writing over old pages costs half of one that makes the file longer. While others use
+  // the log it stays for one of them, and on an error it stays as it is.
   sqlite3_busy_timeout(handle_, 0);
   if (sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr) == SQLITE_OK) {
     sqlite3_exec(handle_, kSetApplicationId, nullptr, nullptr, nullptr);  // any write; this one changes nothing
@@ -166,8 +167,10 @@ Error Connection::Failure(int code, std::string_view doing) const {
     case SQLITE_LOCKED:
       return error(Code::kUnavailable, fmt::format("another process has kept it locked for {} ms; try again",
                                                    options_.busy_timeout.count()));
-    case SQLITE_FULL: return error(Code::kExhausted, "the disk is full; free some space (writ gc) and try again");
-    case SQLITE_NOMEM: return error(Code::kExhausted, "out of memory");
+    case SQLITE_FULL:
+      return error(Code::kExhausted, "the disk is full; free some space (writ gc) and try again");
+    case SQLITE_NOMEM:
+      return error(Code::kExhausted, "out of memory");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
@@ -188,7 +191,8 @@ Error Connection::Failure(int code, std::string_view doing) const {
       }
       if (system_errno != 0) return ErrnoError(system_errno, fmt::format("{} {}", doing, options_.path));
       return error(Code::kInternal, sqlite3_errstr(code));
-    default: return error(Code::kInternal, fmt::format("{} ({})", sqlite3_errmsg(handle_), code));
+    default:
+      return error(Code::kInternal, fmt::format("{} ({})", sqlite3_errmsg(handle_), code));
   }
 }
 

@@ -61,8 +61,9 @@ Result<> OneRun(Store& store, const std::string& id, const std::function<void(ch
 class CrashTest : public testing::Test {
  protected:
   /// In memory: what a disk would keep is simulated, and a thousand real syncs would take minutes.
-  CrashTest() : directory_(*sys::TemporaryDirectory::Create(::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
-                                                            "writ-crash-")) {}
+  CrashTest()
+      : directory_(
+            *sys::TemporaryDirectory::Create(::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "writ-crash-")) {}
 
   std::string StatePath(int n) const { return fmt::format("{}/{}", directory_.path(), n); }
   static StateDir Open(const std::string& path) { return *StateDir::Open(path, StateAccess::kWrite); }

@@ -23,8 +23,8 @@ enum class Mode {
 
 struct Plan {
   Mode mode = Mode::kKill;
-  int at = 0;          ///< 1-based; 0 never
-  unsigned seed = 0;   ///< for kPowerCut
+  int at = 0;         ///< 1-based; 0 never
+  unsigned seed = 0;  ///< for kPowerCut
 };
 inline constexpr int kCrashed = 42;  ///< exit status of a process that was stopped here
 
@@ -102,8 +102,11 @@ inline int Write(sqlite3_file* file, const void* data, int size, sqlite3_int64 o
   sqlite3_file* real = state.real;
   if (plan.mode == Mode::kTorn && operations + 1 == plan.at) real->pMethods->xWrite(real, data, size / 2, offset);
   if (const int code = Reach(); code != SQLITE_OK) return code;
-  Change change{.offset = offset, .before = {}, .data = std::string(static_cast<const char*>(data), size),
-                .size_before = 0, .size_after = 0};
+  Change change{.offset = offset,
+                .before = {},
+                .data = std::string(static_cast<const char*>(data), size),
+                .size_before = 0,
+                .size_after = 0};
   real->pMethods->xFileSize(real, &change.size_before);
   change.before = ReadAt(real, offset, std::min<sqlite3_int64>(size, change.size_before - offset));
   state.unsynced.push_back(std::move(change));
@@ -142,9 +145,8 @@ inline int Close(sqlite3_file* file) {
 inline const sqlite3_io_methods kMethods = {
     .iVersion = 2,
     .xClose = Close,
-    .xRead = [](sqlite3_file* f, void* data, int size, sqlite3_int64 at) {
-      return Real(f)->pMethods->xRead(Real(f), data, size, at);
-    },
+    .xRead = [](sqlite3_file* f, void* data, int size,
+                sqlite3_int64 at) { return Real(f)->pMethods->xRead(Real(f), data, size, at); },
     .xWrite = Write,
     .xTruncate = Truncate,
     .xSync = Sync,
@@ -152,15 +154,14 @@ inline const sqlite3_io_methods kMethods = {
     .xLock = [](sqlite3_file* f, int level) { return Real(f)->pMethods->xLock(Real(f), level); },
     .xUnlock = [](sqlite3_file* f, int level) { return Real(f)->pMethods->xUnlock(Real(f), level); },
     .xCheckReservedLock = [](sqlite3_file* f, int* out) { return Real(f)->pMethods->xCheckReservedLock(Real(f), out); },
-    .xFileControl = [](sqlite3_file* f, int op, void* arg) { return Real(f)->pMethods->xFileControl(Real(f), op, arg); },
+    .xFileControl = [](sqlite3_file* f, int op,
+                       void* arg) { return Real(f)->pMethods->xFileControl(Real(f), op, arg); },
     .xSectorSize = [](sqlite3_file* f) { return Real(f)->pMethods->xSectorSize(Real(f)); },
     .xDeviceCharacteristics = [](sqlite3_file* f) { return Real(f)->pMethods->xDeviceCharacteristics(Real(f)); },
-    .xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
-      return Real(f)->pMethods->xShmMap(Real(f), page, size, extend, out);
-    },
-    .xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
-      return Real(f)->pMethods->xShmLock(Real(f), offset, n, flags);
-    },
+    .xShmMap = [](sqlite3_file* f, int page, int size, int extend,
+                  void volatile** out) { return Real(f)->pMethods->xShmMap(Real(f), page, size, extend, out); },
+    .xShmLock = [](sqlite3_file* f, int offset, int n,
+                   int flags) { return Real(f)->pMethods->xShmLock(Real(f), offset, n, flags); },
     .xShmBarrier = [](sqlite3_file* f) { Real(f)->pMethods->xShmBarrier(Real(f)); },
     .xShmUnmap = [](sqlite3_file* f, int remove) { return Real(f)->pMethods->xShmUnmap(Real(f), remove); },
     .xFetch = nullptr,

@@ -35,8 +35,10 @@ class DamageTest : public testing::Test {
   static void Decide(Store& store, int count) {
     const auto t = *store.Begin();
     for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(t->AppendDecision(kGenesis, {.kind = DecisionKind::kDeny, .at = WallTime(Millis(1000 - i)),
-                                               .digest = Hash("what"), .reason = std::to_string(i)}));
+      ASSERT_TRUE(t->AppendDecision(kGenesis, {.kind = DecisionKind::kDeny,
+                                               .at = WallTime(Millis(1000 - i)),
+                                               .digest = Hash("what"),
+                                               .reason = std::to_string(i)}));
     }
     ASSERT_TRUE(t->Commit(Durability::kDurable));
   }
@@ -144,18 +146,21 @@ TEST_F(DamageTest, Attack35_ChangesOfTheDecisionLogShow) {
     const char *why, *sql;
   };
   const Case cases[] = {
-      {"edited text", "UPDATE decisions SET text = replace(text, '\"reason\":\"3\"', '\"reason\":\"x\"') WHERE seq = 3"},
+      {"edited text",
+       "UPDATE decisions SET text = replace(text, '\"reason\":\"3\"', '\"reason\":\"x\"') WHERE seq = 3"},
       {"edited kind", "UPDATE decisions SET kind = 'allow' WHERE seq = 3"},
       {"edited run", "UPDATE decisions SET run = 'run_x' WHERE seq = 3"},
       {"edited hash", "UPDATE decisions SET hash = substr(hash, 2) || '0' WHERE seq = 3"},
       {"unknown kind", "UPDATE decisions SET kind = 'maybe' WHERE seq = 3"},
       {"no JSON", "UPDATE decisions SET text = '{' WHERE seq = 3"},
       {"deleted", "DELETE FROM decisions WHERE seq = 3"},
-      {"deleted and closed up", "DELETE FROM decisions WHERE seq = 3; UPDATE decisions SET seq = seq - 1 WHERE seq > 3"},
+      {"deleted and closed up",
+       "DELETE FROM decisions WHERE seq = 3; UPDATE decisions SET seq = seq - 1 WHERE seq > 3"},
       {"cut off at the end", "DELETE FROM decisions WHERE seq = 5"},
       {"wholly deleted", "DELETE FROM decisions"},
-      {"swapped", "UPDATE decisions SET seq = 100 WHERE seq = 2; UPDATE decisions SET seq = 2 WHERE seq = 3; "
-                  "UPDATE decisions SET seq = 3 WHERE seq = 100"},
+      {"swapped",
+       "UPDATE decisions SET seq = 100 WHERE seq = 2; UPDATE decisions SET seq = 2 WHERE seq = 3; "
+       "UPDATE decisions SET seq = 3 WHERE seq = 100"},
       {"repeated at the end", "INSERT INTO decisions SELECT 6, kind, run, hash, text FROM decisions WHERE seq = 5"},
       {"head set back", "UPDATE decision_head SET entries = 5, hash = (SELECT hash FROM decisions WHERE seq = 4)"},
   };

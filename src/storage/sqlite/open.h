@@ -11,8 +11,8 @@
 namespace writ::storage {
 
 struct SqliteOptions {
-  Millis busy_timeout{5000};     ///< how long a write waits for other processes
-  std::string vfs{};             ///< a registered SQLite VFS; "" is the system's
+  Millis busy_timeout{5000};  ///< how long a write waits for other processes
+  std::string vfs{};          ///< a registered SQLite VFS; "" is the system's
   /// Pages in the write-ahead log after which closing moves them into the database. The next opening reads the whole
   /// log (0.3 ms for this many), so it must not grow for long; moving costs two syncs, so it must not happen always.
   int checkpoint_pages = 200;

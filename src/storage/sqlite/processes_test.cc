@@ -96,7 +96,8 @@ TEST_F(ProcessesTest, TwoStoresInOneProcessDoNotDisturbEachOther) {
   EXPECT_EQ(InChild([&] {
               auto third = OpenSqliteStore(state, {.busy_timeout = Millis{1}});
               return third && (*third)->Begin() ? 1 : 0;
-            }), 0);
+            }),
+            0);
   ASSERT_TRUE(transaction->CreateRun({.id = "run_1"}));
   EXPECT_TRUE(transaction->Commit(Durability::kDurable));
 }

@@ -33,9 +33,16 @@ class SqliteStore final : public Store {
 
   Result<Run> GetRun(std::string_view id) override {
     RunRow row = WRIT_TRY("read run", FindRun(*connection_, id));
-    Run run{.id = std::string(id), .status = row.status, .number = static_cast<std::uint64_t>(row.number),
-            .created = row.created, .updated = row.updated, .summary = std::move(row.summary), .contract = {},
-            .receipt = {}, .head = std::move(row.head), .event_count = row.event_count};
+    Run run{.id = std::string(id),
+            .status = row.status,
+            .number = static_cast<std::uint64_t>(row.number),
+            .created = row.created,
+            .updated = row.updated,
+            .summary = std::move(row.summary),
+            .contract = {},
+            .receipt = {},
+            .head = std::move(row.head),
+            .event_count = row.event_count};
     run.contract = WRIT_TRY("read run", FindDocument(*connection_, row.number, kContractDocument));
     run.receipt = WRIT_TRY("read run", FindDocument(*connection_, row.number, kReceiptDocument));
     return run;
@@ -44,8 +51,9 @@ class SqliteStore final : public Store {
   Result<std::string> ResolveRun(std::string_view prefix) override {
     if (!IsRunId(prefix)) return NoSuchRun(prefix);
     const IdRange bare = IdsWithPrefix(prefix), full = IdsWithPrefix(fmt::format("run_{}", prefix));
-    Statement find = WRIT_TRY("find run", connection_->Prepare(
-        "SELECT id FROM runs WHERE (id >= ? AND id < ?) OR (id >= ? AND id < ?) ORDER BY id LIMIT ?"));
+    Statement find = WRIT_TRY(
+        "find run", connection_->Prepare(
+                        "SELECT id FROM runs WHERE (id >= ? AND id < ?) OR (id >= ? AND id < ?) ORDER BY id LIMIT ?"));
     find.Bind(bare.first).Bind(bare.end).Bind(full.first).Bind(full.end).Bind(std::int64_t{kCandidatesMax + 1});
     std::vector<std::string> found;
     while (WRIT_TRY("find run", find.Step())) found.push_back(find.Text(0));
@@ -53,25 +61,34 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<Run>> ListRuns(std::size_t limit, std::optional<std::uint64_t> before) override {
-    Statement list = WRIT_TRY("list runs", connection_->Prepare(
-        "SELECT id, status, number, created, updated, summary, head, events FROM runs WHERE number < ? "
-        "ORDER BY number DESC LIMIT ?"));
+    Statement list =
+        WRIT_TRY("list runs",
+                 connection_->Prepare(
+                     "SELECT id, status, number, created, updated, summary, head, events FROM runs WHERE number < ? "
+                     "ORDER BY number DESC LIMIT ?"));
     list.Bind(Clamp(before.value_or(INT64_MAX))).Bind(Clamp(limit));
     std::vector<Run> runs;
     while (WRIT_TRY("list runs", list.Step())) {
       const auto status = RunStatusFromName(list.Text(1));
       if (!status) return Fail(Code::kCorrupt, "{}: run {} has an unknown status", connection_->path(), list.Text(0));
-      runs.push_back({.id = list.Text(0), .status = *status, .number = list.Count(2), .created = list.Time(3),
-                      .updated = list.Time(4), .summary = list.Text(5), .contract = {}, .receipt = {},
-                      .head = list.Text(6), .event_count = list.Count(7)});
+      runs.push_back({.id = list.Text(0),
+                      .status = *status,
+                      .number = list.Count(2),
+                      .created = list.Time(3),
+                      .updated = list.Time(4),
+                      .summary = list.Text(5),
+                      .contract = {},
+                      .receipt = {},
+                      .head = list.Text(6),
+                      .event_count = list.Count(7)});
     }
     return runs;
   }
 
   Result<std::vector<std::string>> Events(std::string_view id, std::uint64_t from_seq, std::size_t limit) override {
     const RunRow row = WRIT_TRY("read events", FindRun(*connection_, id));
-    Statement list = WRIT_TRY("read events", connection_->Prepare(
-        "SELECT text FROM events WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ?"));
+    Statement list = WRIT_TRY(
+        "read events", connection_->Prepare("SELECT text FROM events WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ?"));
     list.Bind(row.number).Bind(Clamp(from_seq)).Bind(Clamp(limit));
     std::vector<std::string> texts;
     while (WRIT_TRY("read events", list.Step())) texts.push_back(list.Text(0));
@@ -80,8 +97,9 @@ class SqliteStore final : public Store {
 
   Result<std::vector<Artifact>> Artifacts(std::string_view id) override {
     const RunRow row = WRIT_TRY("read artifacts", FindRun(*connection_, id));
-    Statement list = WRIT_TRY("read artifacts", connection_->Prepare(
-        "SELECT kind, name, hash, bytes FROM artifacts WHERE run = ? ORDER BY position"));
+    Statement list =
+        WRIT_TRY("read artifacts",
+                 connection_->Prepare("SELECT kind, name, hash, bytes FROM artifacts WHERE run = ? ORDER BY position"));
     list.Bind(row.number);
     std::vector<Artifact> artifacts;
     while (WRIT_TRY("read artifacts", list.Step())) {
@@ -91,14 +109,17 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<std::string>> Unfinished() override {
-    return Ids(WRIT_TRY("find unfinished runs", connection_->Prepare(
-        "SELECT id FROM runs WHERE unfinished = 1 ORDER BY number")));
+    return Ids(WRIT_TRY("find unfinished runs",
+                        connection_->Prepare("SELECT id FROM runs WHERE unfinished = 1 ORDER BY number")));
   }
 
   Result<std::vector<std::string>> GcCandidates(WallTime older_than, std::size_t keep_last) override {
-    Statement list = WRIT_TRY("find old runs", connection_->Prepare(
-        "SELECT id FROM runs WHERE status IN ('completed', 'failed', 'cancelled') AND unfinished = 0 AND updated < ? "
-        "AND number <= (SELECT number FROM runs ORDER BY number DESC LIMIT 1 OFFSET ?) ORDER BY number"));
+    Statement list =
+        WRIT_TRY("find old runs",
+                 connection_->Prepare(
+                     "SELECT id FROM runs WHERE status IN ('completed', 'failed', 'cancelled') AND unfinished = 0 AND "
+                     "updated < ? "
+                     "AND number <= (SELECT number FROM runs ORDER BY number DESC LIMIT 1 OFFSET ?) ORDER BY number"));
     list.Bind(older_than).Bind(Clamp(keep_last));
     return Ids(std::move(list));
   }
@@ -113,8 +134,9 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<Decision>> Decisions(std::uint64_t from_seq, std::size_t limit) override {
-    Statement list = WRIT_TRY("read decisions", connection_->Prepare(
-        "SELECT seq, kind, run, hash, text FROM decisions WHERE seq >= ? ORDER BY seq LIMIT ?"));
+    Statement list = WRIT_TRY(
+        "read decisions",
+        connection_->Prepare("SELECT seq, kind, run, hash, text FROM decisions WHERE seq >= ? ORDER BY seq LIMIT ?"));
     list.Bind(Clamp(from_seq)).Bind(Clamp(limit));
     std::vector<Decision> page;
     while (WRIT_TRY("read decisions", list.Step())) {
@@ -154,8 +176,10 @@ Result<> EnsureFile(const StateDir& state) {
     return Fail(Code::kDenied, "{} is no regular file", state.File(kDatabaseName));
   }
   if (errno != ENOENT) return FailErrno(state.File(kDatabaseName));
-  if (state.access() == StateAccess::kRead) return Fail(Code::kNotFound, "{} does not exist", state.File(kDatabaseName));
-  const sys::UniqueFd made(::openat(state.fd(), kDatabaseName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (state.access() == StateAccess::kRead)
+    return Fail(Code::kNotFound, "{} does not exist", state.File(kDatabaseName));
+  const sys::UniqueFd made(
+      ::openat(state.fd(), kDatabaseName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (made.valid()) return sys::SyncFd(state.fd());
   if (errno == EEXIST) return {};  // another process was faster
   return FailErrno(fmt::format("make {}", state.File(kDatabaseName)));
@@ -166,8 +190,10 @@ Result<> EnsureFile(const StateDir& state) {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const StateDir& state, const SqliteOptions& options) {
   WRIT_TRY("open store", EnsureFile(state));
   const bool read_only = state.access() == StateAccess::kRead;
-  auto connection = WRIT_TRY("open store", Connection::Open({.path = state.File(kDatabaseName), .read_only = read_only,
-                                                             .busy_timeout = options.busy_timeout, .vfs = options.vfs}));
+  auto connection = WRIT_TRY("open store", Connection::Open({.path = state.File(kDatabaseName),
+                                                             .read_only = read_only,
+                                                             .busy_timeout = options.busy_timeout,
+                                                             .vfs = options.vfs}));
   WRIT_TRY("open store", read_only ? CheckSchema(*connection) : Migrate(*connection, options.busy_timeout));
   return std::make_unique<SqliteStore>(std::move(connection), read_only, options.checkpoint_pages);
 }

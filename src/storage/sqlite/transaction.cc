@@ -21,9 +21,10 @@ class SqliteTransaction final : public Transaction {
   Result<> CreateRun(const NewRun& run) override {
     WRIT_TRY("create run", CheckNewRun(run));
     return Guard([&]() -> Result<> {
-      Statement insert = WRIT_TRY("create run", connection_.Prepare(
-          "INSERT INTO runs(id, status, created, updated, summary, head, events, unfinished) "
-          "VALUES(?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT(id) DO NOTHING"));
+      Statement insert = WRIT_TRY(
+          "create run",
+          connection_.Prepare("INSERT INTO runs(id, status, created, updated, summary, head, events, unfinished) "
+                              "VALUES(?, ?, ?, ?, ?, '', 0, 0) ON CONFLICT(id) DO NOTHING"));
       insert.Bind(run.id).Bind(RunStatusName(run.status)).Bind(run.created).Bind(run.created).Bind(run.summary);
       WRIT_TRY("create run", insert.Run());
       if (connection_.changes() == 0) return RunExists(run.id);
@@ -37,8 +38,8 @@ class SqliteTransaction final : public Transaction {
       const RunState state = WRIT_TRY("store contract", StateOf(row));
       WRIT_TRY("store contract", CheckContract(id, state, contract_hash));
       WRIT_TRY("store contract", AddDocument(row.number, kContractDocument, text));
-      Statement update = WRIT_TRY("store contract", connection_.Prepare(
-          "UPDATE runs SET head = ?, unfinished = 1 WHERE number = ?"));
+      Statement update =
+          WRIT_TRY("store contract", connection_.Prepare("UPDATE runs SET head = ?, unfinished = 1 WHERE number = ?"));
       return update.Bind(contract_hash).Bind(row.number).Run();
     });
   }
@@ -47,12 +48,13 @@ class SqliteTransaction final : public Transaction {
     return Guard([&]() -> Result<> {
       const RunRow row = WRIT_TRY("append event", FindRun(connection_, id));
       // The head is empty until there is a contract, and a receipt ends the run: no need to look for either.
-      WRIT_TRY("append event", CheckEvent(id, {row.status, !row.head.empty(), false, row.head, row.event_count}, event));
-      Statement insert = WRIT_TRY("append event", connection_.Prepare(
-          "INSERT INTO events(run, seq, text) VALUES(?, ?, ?)"));
+      WRIT_TRY("append event",
+               CheckEvent(id, {row.status, !row.head.empty(), false, row.head, row.event_count}, event));
+      Statement insert =
+          WRIT_TRY("append event", connection_.Prepare("INSERT INTO events(run, seq, text) VALUES(?, ?, ?)"));
       WRIT_TRY("append event", insert.Bind(row.number).Bind(event.seq).Bind(event.text).Run());
-      Statement update = WRIT_TRY("append event", connection_.Prepare(
-          "UPDATE runs SET head = ?, events = ? WHERE number = ?"));
+      Statement update =
+          WRIT_TRY("append event", connection_.Prepare("UPDATE runs SET head = ?, events = ? WHERE number = ?"));
       return update.Bind(event.hash).Bind(event.seq + 1).Bind(row.number).Run();
     });
   }
@@ -64,8 +66,9 @@ class SqliteTransaction final : public Transaction {
       const RunState state = WRIT_TRY("store receipt", StateOf(row));
       WRIT_TRY("store receipt", CheckReceipt(id, state, events_head, status));
       WRIT_TRY("store receipt", AddDocument(row.number, kReceiptDocument, text));
-      Statement update = WRIT_TRY("store receipt", connection_.Prepare(
-          "UPDATE runs SET status = ?, updated = ?, unfinished = 0 WHERE number = ?"));
+      Statement update =
+          WRIT_TRY("store receipt",
+                   connection_.Prepare("UPDATE runs SET status = ?, updated = ?, unfinished = 0 WHERE number = ?"));
       return update.Bind(RunStatusName(status)).Bind(now).Bind(row.number).Run();
     });
   }
@@ -74,8 +77,9 @@ class SqliteTransaction final : public Transaction {
     return Guard([&]() -> Result<> {
       const RunRow row = WRIT_TRY("set status", FindRun(connection_, id));
       WRIT_TRY("set status", CheckStatus(id, {row.status, false, false, {}, 0}));
-      Statement update = WRIT_TRY("set status", connection_.Prepare(
-          "UPDATE runs SET status = ?, updated = ?, unfinished = unfinished AND ? WHERE number = ?"));
+      Statement update = WRIT_TRY(
+          "set status", connection_.Prepare(
+                            "UPDATE runs SET status = ?, updated = ?, unfinished = unfinished AND ? WHERE number = ?"));
       update.Bind(RunStatusName(status)).Bind(now).Bind(std::int64_t{IsTerminal(status) ? 0 : 1});
       return update.Bind(row.number).Run();
     });
@@ -94,10 +98,11 @@ class SqliteTransaction final : public Transaction {
     WRIT_TRY("add artifact", CheckArtifact(id, artifact));
     return Guard([&]() -> Result<> {
       const RunRow row = WRIT_TRY("add artifact", FindRun(connection_, id));
-      Statement insert = WRIT_TRY("add artifact", connection_.Prepare(
-          "INSERT INTO artifacts(run, position, kind, name, hash, bytes) VALUES(?1, "
-          "(SELECT ifnull(max(position) + 1, 0) FROM artifacts WHERE run = ?1), ?2, ?3, ?4, ?5) "
-          "ON CONFLICT(run, kind, name) DO NOTHING"));
+      Statement insert = WRIT_TRY(
+          "add artifact",
+          connection_.Prepare("INSERT INTO artifacts(run, position, kind, name, hash, bytes) VALUES(?1, "
+                              "(SELECT ifnull(max(position) + 1, 0) FROM artifacts WHERE run = ?1), ?2, ?3, ?4, ?5) "
+                              "ON CONFLICT(run, kind, name) DO NOTHING"));
       insert.Bind(row.number).Bind(artifact.kind).Bind(artifact.name).Bind(artifact.hash).Bind(artifact.bytes);
       WRIT_TRY("add artifact", insert.Run());
       if (connection_.changes() == 0) {
@@ -126,8 +131,9 @@ class SqliteTransaction final : public Transaction {
 
   Result<> PutValue(std::string_view key, std::string_view value) override {
     return Guard([&]() -> Result<> {
-      Statement put = WRIT_TRY("store value", connection_.Prepare(
-          "INSERT INTO stored_values(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"));
+      Statement put =
+          WRIT_TRY("store value", connection_.Prepare("INSERT INTO stored_values(key, value) VALUES(?, ?) ON "
+                                                      "CONFLICT(key) DO UPDATE SET value = excluded.value"));
       return put.Bind(key).Bind(value).Run();
     });
   }
@@ -156,29 +162,31 @@ class SqliteTransaction final : public Transaction {
   Result<> StoreDecision(std::string_view genesis, const NewDecision& decision, DecisionHead& next) {
     const DecisionHead head = WRIT_TRY("log decision", FindDecisionHead(connection_, genesis));
     DecisionEntry entry = WRIT_TRY("log decision", MakeDecisionEntry(head, decision));
-    Statement insert = WRIT_TRY("log decision", connection_.Prepare(
-        "INSERT INTO decisions(seq, kind, run, hash, text) VALUES(?, ?, ?, ?, ?)"));
+    Statement insert = WRIT_TRY(
+        "log decision", connection_.Prepare("INSERT INTO decisions(seq, kind, run, hash, text) VALUES(?, ?, ?, ?, ?)"));
     insert.Bind(head.count).Bind(DecisionKindName(decision.kind)).Bind(decision.run_id).Bind(entry.hash);
     WRIT_TRY("log decision", insert.Bind(entry.text).Run());
-    Statement update = WRIT_TRY("log decision", connection_.Prepare(
-        "INSERT INTO decision_head(one, genesis, entries, hash) VALUES(1, ?, ?, ?) "
-        "ON CONFLICT(one) DO UPDATE SET entries = excluded.entries, hash = excluded.hash"));
+    Statement update = WRIT_TRY(
+        "log decision",
+        connection_.Prepare("INSERT INTO decision_head(one, genesis, entries, hash) VALUES(1, ?, ?, ?) "
+                            "ON CONFLICT(one) DO UPDATE SET entries = excluded.entries, hash = excluded.hash"));
     WRIT_TRY("log decision", update.Bind(genesis).Bind(head.count + 1).Bind(entry.hash).Run());
     next = {head.count + 1, std::move(entry.hash)};
     return {};
   }
 
   Result<RunState> StateOf(const RunRow& row) {
-    Statement find = WRIT_TRY("read run", connection_.Prepare(
-        "SELECT count(*) FILTER (WHERE kind = 'contract'), count(*) FILTER (WHERE kind = 'receipt') "
-        "FROM documents WHERE run = ?"));
+    Statement find = WRIT_TRY(
+        "read run", connection_.Prepare(
+                        "SELECT count(*) FILTER (WHERE kind = 'contract'), count(*) FILTER (WHERE kind = 'receipt') "
+                        "FROM documents WHERE run = ?"));
     WRIT_TRY("read run", find.Bind(row.number).Step());
     return RunState{row.status, find.Number(0) != 0, find.Number(1) != 0, row.head, row.event_count};
   }
 
   Result<> AddDocument(std::int64_t run, std::string_view kind, std::string_view text) {
-    Statement insert = WRIT_TRY("store text", connection_.Prepare(
-        "INSERT INTO documents(run, kind, text) VALUES(?, ?, ?)"));
+    Statement insert =
+        WRIT_TRY("store text", connection_.Prepare("INSERT INTO documents(run, kind, text) VALUES(?, ?, ?)"));
     return insert.Bind(run).Bind(kind).Bind(text).Run();
   }
 
@@ -191,8 +199,9 @@ class SqliteTransaction final : public Transaction {
 }  // namespace
 
 Result<RunRow> FindRun(Connection& connection, std::string_view id) {
-  Statement find = WRIT_TRY("read run", connection.Prepare(
-      "SELECT number, status, created, updated, summary, head, events FROM runs WHERE id = ?"));
+  Statement find = WRIT_TRY(
+      "read run",
+      connection.Prepare("SELECT number, status, created, updated, summary, head, events FROM runs WHERE id = ?"));
   const bool row = WRIT_TRY("read run", find.Bind(id).Step());
   if (!row) return NoSuchRun(id);
   const auto status = RunStatusFromName(find.Text(1));
@@ -210,7 +219,8 @@ Result<std::optional<std::string>> FindDocument(Connection& connection, std::int
 }
 
 Result<DecisionHead> FindDecisionHead(Connection& connection, std::string_view genesis) {
-  Statement find = WRIT_TRY("read decision log", connection.Prepare("SELECT genesis, entries, hash FROM decision_head"));
+  Statement find =
+      WRIT_TRY("read decision log", connection.Prepare("SELECT genesis, entries, hash FROM decision_head"));
   const bool row = WRIT_TRY("read decision log", find.Step());
   if (!row) return DecisionHead{0, std::string(genesis)};
   if (find.Text(0) != genesis) {
