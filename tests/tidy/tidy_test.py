@@ -158,6 +158,10 @@ class Tidy(unittest.TestCase):
         self.plant("src/base/error_test.cc", "TEST(Filter, Attack01_X32) {}\n")
         self.assertEqual(self.found("documents"), [])
 
+    def test_documents_name_files_that_exist(self):
+        self.plant("ARCHITECTURE.md", "`src/base/error.h` `src/base` `src/policy/` `src/base/gone.cc`\n")
+        self.assert_one("documents", "ARCHITECTURE.md: names src/base/gone.cc")
+
     def test_documents_links(self):
         self.plant("README.md", "[gone](docs/gone.md) [there](src/base/error.h) [web](https://example.org/)\n")
         self.assert_one("documents", "docs/gone.md leads nowhere")

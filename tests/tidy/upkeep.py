@@ -145,6 +145,12 @@ def check_documents(repo):
             for pattern in re.findall(r"`(Attack\d\d)_\*`", line):
                 if not re.search(rf"\b{pattern}_\w+", sources):
                     yield f"{document}:{number}: no test's name begins with {pattern}_"
+    folders = {str(parent) + "/" for path in repo.files for parent in pathlib.PurePosixPath(path).parents}
+    for document in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        for name in re.findall(r"`((?:src|apps|tests|docs|scripts|cmake|bench|guests|examples)/[\w./-]*)`",
+                               repo.text(document) if document in repo.files else ""):
+            if name not in repo.files and name.rstrip("/") + "/" not in folders:
+                yield f"{document}: names {name}, which does not exist"
     for path in repo.files:
         if not path.endswith(".md") or path.startswith(DATA_FOLDERS):
             continue
