@@ -1,5 +1,5 @@
-// Start to exit of /bin/true: plain fork+exec, a warm cell, a cold cell, bubblewrap, interleaved in one run so that a
-// drifting machine changes all alike. Then many runs in a row, with a check that nothing is left behind.
+// Start to exit of /bin/true: plain fork+exec, a warm cell, a cold cell, bubblewrap, the whole `writ run`, interleaved in
+// one run so that a drifting machine changes all alike. Then many runs in a row, with a check that nothing is left behind.
 // Usage: cell_bench [ROUNDS] [RUNS_IN_A_ROW]
 
 #include <dirent.h>
@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -104,14 +105,31 @@ long ResidentKib() {
   return resident * (::sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/// The directory this program lies in: writ and writ-jail are beside it.
+std::string OwnDirectory() {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0) Die("/proc/self/exe");
+  return std::filesystem::path(std::string(path, static_cast<std::size_t>(length))).parent_path();
+}
+
 void CompareStarts(int rounds) {
+  const std::string writ = OwnDirectory() + "/writ";
+  std::vector<const char*> run = {writ.c_str(), "run", "-q", "--", "/bin/true", nullptr};
+  if (::geteuid() != 0)
+    run.insert(run.begin() + 3, {"--accept", "memory=rlimit", "--accept", "pids=rlimit", "--accept", "cpus=affinity", "--accept",
+                                 "cpu-time=rlimit", "--accept", "groups=kept"});
+  char state[] = "/tmp/writ-bench-XXXXXX";
+  if (::mkdtemp(state) == nullptr) Die("mkdtemp");
+  ::setenv("WRIT_STATE", state, 1);
+  ForkExec(run);  // makes the keys and the store, and probes the host
   const bool have_bwrap = ::access("/usr/bin/bwrap", X_OK) == 0;
   const std::vector<const char*> bwrap = {"/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr",
                                           "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
                                           "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/work", "/bin/true", nullptr};
   NoSink sink;
   auto warm_backend = Open(2);
-  std::vector<double> plain, warm, cold, peer;
+  std::vector<double> plain, warm, cold, peer, whole;
   for (int i = 0; i < rounds; ++i) {
     plain.push_back(Microseconds([] { ForkExec({"/bin/true", nullptr}); }));
     std::unique_ptr<Session> session;
@@ -123,9 +141,11 @@ void CompareStarts(int rounds) {
     }));
     session.reset();
     if (have_bwrap) peer.push_back(Microseconds([&] { ForkExec(bwrap); }));
+    whole.push_back(Microseconds([&] { ForkExec(run); }));
     ::usleep(6000);  // lets the jail have its next cell ready, as a waiting service would
   }
-  const double p = Median(plain), w = Median(warm), c = Median(cold);
+  std::filesystem::remove_all(state);
+  const double p = Median(plain), w = Median(warm), c = Median(cold), all = Median(whole);
   fmt::print("start to exit of /bin/true, medians of {} interleaved rounds\n", rounds);
   fmt::print("  fork+exec           {:8.0f} us\n", p);
   fmt::print("  warm cell           {:8.0f} us   {:.2f} x fork+exec\n", w, w / p);
@@ -134,8 +154,10 @@ void CompareStarts(int rounds) {
     fmt::print("  bubblewrap          {:8.0f} us\n", b);
     fmt::print("  warm / bubblewrap   {:8.2f}\n", w / b);
     fmt::print("  cold cell           {:8.0f} us   {:.2f} x bubblewrap (starts writ-jail too)\n", c, c / b);
+    fmt::print("  writ run            {:8.0f} us   {:.2f} x bubblewrap (contract, receipt and both on disk)\n", all, all / b);
   } else {
     fmt::print("  cold cell           {:8.0f} us   (bubblewrap is not installed)\n", c);
+    fmt::print("  writ run            {:8.0f} us\n", all);
   }
 }
 
