@@ -1,5 +1,6 @@
 #include "policy/render.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "policy/evaluate.h"

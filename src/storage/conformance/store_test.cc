@@ -1,5 +1,6 @@
 #include "storage/store.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "crypto/digest.h"

@@ -114,8 +114,8 @@ class MemoryTransaction final : public Transaction {
   }
 
   Result<> DeleteRun(std::string_view id) override {
-    WRIT_TRY("delete run", Change(id));
     const auto found = data_.runs.find(id);
+    if (found == data_.runs.end()) return NoSuchRun(id);
     undo_.push_back([this, name = std::string(id), kept = found->second] { data_.runs.insert_or_assign(name, kept); });
     data_.runs.erase(found);
     return {};

@@ -180,7 +180,8 @@ class SqliteTransaction final : public Transaction {
         "read run", connection_.Prepare(
                         "SELECT count(*) FILTER (WHERE kind = 'contract'), count(*) FILTER (WHERE kind = 'receipt') "
                         "FROM documents WHERE run = ?"));
-    WRIT_TRY("read run", find.Bind(row.number).Step());
+    const bool counted = WRIT_TRY("read run", find.Bind(row.number).Step());
+    if (!counted) return Fail(Code::kInternal, "read run: no count");
     return RunState{row.status, find.Number(0) != 0, find.Number(1) != 0, row.head, row.event_count};
   }
 
