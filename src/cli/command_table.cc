@@ -203,7 +203,8 @@ constexpr Command kCommands[] = {
     {.name = "verify",
      .summary = "Check a run's evidence",
      .description = "Checks signatures, the event chain and every statement of the receipt against it. For a run of this "
-                    "store the store's own key is pinned and the kept files are checked too; for a file, give --pin.",
+                    "store the store's own key is pinned and the kept files are checked too; for a file, give --pin. The "
+                    "separate program writ-verify checks files the same way and has nothing else in it.",
      .groups = kVerifyGroups,
      .operands = kVerifyOperands,
      .examples = kVerifyExamples,

@@ -119,8 +119,10 @@ std::string RenderProgramManPage() {
   AppendPairs(out, "ENVIRONMENT", program.environment);
   AppendPairs(out, "FILES", program.files);
   out += ".SH SEE ALSO\n";
-  for (const auto& command : Commands()) out += fmt::format(".BR writ\\-{} (1),\n", Troff(Dashed(command.name)));
-  out += ".BR writ\\-verify (1)\n";
+  for (const auto& command : Commands()) {
+    const bool last = &command == &Commands().back();
+    out += fmt::format(".BR writ\\-{} (1){}\n", Troff(Dashed(command.name)), last ? "" : ",");
+  }
   return out;
 }
 

@@ -184,15 +184,15 @@ int RunCommand(Context& context) {
   if (!backends) return Complain(context, backends.error(), kCannotRun);
   api::LocalPlaneOptions plane_options;
   plane_options.backends = *std::move(backends);
+  if (const auto offered = CheckTier(options->request.tier, plane_options.backends); !offered) {
+    return Complain(context, offered.error(), kCannotRun);
+  }
   if (!options->dry_run) {
     auto digest = HostProbeDigest(context.env);
     plane_options.probe_digest = [digest = std::move(digest)] { return digest; };
   }
   if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kCannotRun);
 
-  if (const auto offered = CheckTier(options->request.tier, plane_options.backends); !offered) {
-    return Complain(context, offered.error(), kCannotRun);
-  }
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto plane = api::LocalPlane::Create(std::move(plane_options));
   if (options->dry_run) return DryRun(context, *plane, *options);
