@@ -1,10 +1,7 @@
 #include "isolation/process/init.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,7 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,10 +17,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 
+#include "isolation/process/cell_setup.h"
 #include "isolation/process/guest_stub.h"
 #include "isolation/process/landlock.h"
 #include "isolation/process/messages.h"
@@ -37,75 +32,6 @@ namespace writ::isolation::process {
 namespace {
 
 constexpr Millis kSendWait{5000};
-
-Result<> WriteFile(const char* path, std::string_view text) {
-  const sys::UniqueFd fd{::open(path, O_WRONLY | O_CLOEXEC)};
-  if (!fd.valid()) return FailErrno(path);
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return FailErrno(path);
-  return {};
-}
-
-/// Brings up `lo`, the only interface of the namespace. Source: netdevice(7).
-Result<> RaiseLoopback() {
-  const sys::UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  if (!socket.valid()) return FailErrno("socket");
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return FailErrno("raise lo");
-  return {};
-}
-
-/// A time namespace whose clocks begin at zero, entered by the guest at exec. Source: time_namespaces(7).
-bool EnterTimeNamespace() {
-  if (::unshare(CLONE_NEWTIME) != 0) return false;
-  timespec mono{}, boot{};
-  ::clock_gettime(CLOCK_MONOTONIC, &mono);
-  ::clock_gettime(CLOCK_BOOTTIME, &boot);
-  return WriteFile("/proc/self/timens_offsets", fmt::format("monotonic -{} 0\nboottime -{} 0\n", mono.tv_sec, boot.tv_sec))
-      .has_value();
-}
-
-/// From the launch on PID 1 ends processes and reads what they left, nothing else.
-Result<> KeepOnlyWhatIsNeeded() {
-  constexpr std::uint32_t kKept = 1u << CAP_KILL | 1u << CAP_DAC_READ_SEARCH;
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  data[0].effective = data[0].permitted = kKept;
-  if (::syscall(SYS_capset, &header, data.data()) != 0) return FailErrno("drop capabilities");
-  return {};
-}
-
-/// Makes the guest the kernel's first choice when the cell's memory is used up, so that PID 1 lives to tell: processes
-/// forked between Raise and Restore are preferred. Opened while /proc/self still belongs to this process's user.
-class OutOfMemoryPreference {
- public:
-  Result<> Open() {
-    fd_ = sys::UniqueFd{::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC)};
-    char text[16];
-    const ssize_t got = fd_.valid() ? ::pread(fd_.get(), text, sizeof text, 0) : -1;
-    if (got <= 0) return FailErrno("read oom_score_adj");
-    own_.assign(text, static_cast<std::size_t>(got));
-    return {};
-  }
-  Result<> Raise() { return Write("900"); }
-  Result<> Restore() { return Write(own_); }
-
- private:
-  Result<> Write(std::string_view text) {
-    if (::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return FailErrno("write oom_score_adj");
-    return {};
-  }
-  sys::UniqueFd fd_;
-  std::string own_;
-};
-
-Result<> BecomeSetupUser(const CellIds& ids) {
-  if (!ids.whole_range) return {};
-  if (::setgroups(0, nullptr) != 0) return FailErrno("drop supplementary groups");
-  if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return FailErrno("become the cell's id 0");
-  return {};
-}
 
 /// Closes what the jail had open for others: sockets of other cells, its own client, their control groups.
 void CloseAllBut(std::vector<int> kept) {
