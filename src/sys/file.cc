@@ -16,6 +16,7 @@
 namespace writ::sys {
 namespace {
 
+constexpr std::size_t kReadStepFirst = 4u << 10;  // most files without a size are small ones of /proc
 constexpr std::size_t kReadStep = 64u << 10;
 constexpr std::size_t kListMax = 1u << 22;
 
@@ -91,19 +92,21 @@ Result<std::size_t> ReadFull(int fd, std::span<std::uint8_t> buffer) {
 
 Result<std::string> ReadAll(int fd, std::size_t bytes_max) {
   std::string text;
+  std::size_t step = kReadStepFirst;
   struct stat status{};
   if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-    text.reserve(std::min(static_cast<std::size_t>(status.st_size), bytes_max) + 1);
+    step = std::min(static_cast<std::size_t>(status.st_size), bytes_max) + 1;  // one more, to see the end at once
   }
   for (;;) {
     const std::size_t before = text.size();
-    const std::size_t step = std::min(std::max(kReadStep, text.capacity() - before), bytes_max - before + 1);
+    step = std::min(step, bytes_max - before + 1);
     text.resize(before + step);
     const std::size_t count = WRIT_TRY(
         "read", ReadFull(fd, {reinterpret_cast<std::uint8_t*>(text.data()) + before, step}));
     text.resize(before + count);
     if (text.size() > bytes_max) return Fail(Code::kExhausted, "more than {} bytes", bytes_max);
     if (count < step) return text;
+    step = std::clamp(text.size(), kReadStepFirst, kReadStep);
   }
 }
 
