@@ -213,7 +213,7 @@ Result<GuestStub> GuestStub::Fork(bool switch_ids) {
 }
 
 Result<GuestStub::Executed> GuestStub::Exec(const GuestExec& exec) {
-  WRIT_TRY("confine the guest", Hear(socket_));
+  [[maybe_unused]] const int confined = WRIT_TRY("confine the guest", Hear(socket_));
   WireWriter out;
   EncodeExec(out, exec);
   std::vector<int> fds = {exec.body};
