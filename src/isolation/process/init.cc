@@ -106,7 +106,8 @@ Result<> Init::Build() {
   // Changing ids clears the parent-death signal; set after it. The jail's death also closes the control socket.
   // Not dumpable: no guest that shares the user id may look into PID 1 through /proc or trace it.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) return FailErrno("prctl");
-  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS) return FailErrno("new session keyring");
+  const bool own_keyring = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0;
+  if (!own_keyring && errno != ENOSYS) return FailErrno("new session keyring");
   if (::sethostname("writ", 4) != 0 || ::setdomainname("(none)", 6) != 0) return FailErrno("set host name");
   WRIT_TRY("network", RaiseLoopback());
   const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes, setup_.ids->whole_range};
@@ -126,7 +127,7 @@ Result<> Init::Build() {
   enforced_ = {{"capabilities", "none"},  {"new-privileges", "no_new_privs"}, {"network", "netns"},
                {"seccomp", "filter"},     {"processes", "pidns"},             {"files", "rlimit"},
                {"disk", "tmpfs"},         {"inodes", "tmpfs"},                {"wall-time", "init-timer"},
-               {"groups", setup_.groups}, {"core-dumps", "rlimit"},           {"keyring", "own"},
+               {"groups", setup_.groups}, {"core-dumps", "rlimit"},           {"keyring", own_keyring ? "own" : "none"},
                {"ids", setup_.ids->base != 0 ? "own-range" : setup_.ids->whole_range ? "subordinate-range" : "caller"}};
   enforced_["clock"] = own_time ? "timens" : "host";
   return {};
