@@ -11,7 +11,7 @@
 namespace writ::api {
 namespace {
 
-constexpr std::size_t kArgsMax = 10'000;           // warrant.md section 3.3
+constexpr std::size_t kArgsMax = 10'000;
 constexpr std::size_t kArgBytesMax = 100'000;
 constexpr std::size_t kCommandBytesMax = 4096;
 constexpr std::size_t kNamesMax = 256;             // env, inputs, outputs

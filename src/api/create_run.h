@@ -32,7 +32,7 @@ struct EnvEntry {
   EnvSource source = EnvSource::kLiteral;
 };
 
-/// Who asks. The name is that of the real uid, never $USER (semantics.md section 1).
+/// Who asks. The name is that of the real uid, never $USER, which anybody sets.
 struct Caller {
   std::uint32_t uid = 0;
   std::string name;
@@ -55,7 +55,7 @@ struct CreateRun {
   isolation::Mechanisms accepted;  ///< --accept LIMIT=MECHANISM
   bool kill_on_output_limit = false;
   std::string tier = "process";
-  std::string policy_file;  ///< empty: the order of semantics.md section 4
+  std::string policy_file;  ///< empty: policy::LoadLocal looks for one
   std::string identity;     ///< --as; empty: no identity of the policy
   Caller caller;
 };

@@ -45,7 +45,7 @@ Json AcceptJson(const isolation::Mechanisms& accepted) {
   return json;
 }
 
-/// PATH, HOME, TMPDIR, LANG and TZ (semantics.md section 6), then what was asked.
+/// PATH, HOME, TMPDIR, LANG and TZ, the same for everybody, then what was asked.
 contract::EnvList EnvOf(const CreateRun& request) {
   contract::EnvList env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
                            {"HOME", "/tmp/home"},

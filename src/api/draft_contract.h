@@ -31,7 +31,7 @@ session::Sources ToSources(const CreateRun& request);
 /// The session without its layers and its standard input: argv, the complete environment, limits.
 isolation::SessionSpec ToSpec(const CreateRun& request);
 
-/// The contract of a local run (semantics.md section 1) without times, issuer and decision.
+/// The contract of a local run (docs/formats/evidence.md) without times, issuer and decision.
 /// Errors: kInvalid when the host cannot be described.
 Result<contract::Contract> DraftContract(const CreateRun& request, const session::Materialised& given,
                                          const policy::Policy& policy, std::string run_id);

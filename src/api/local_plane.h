@@ -62,7 +62,7 @@ struct ArtifactRow {
 struct VerifyReport {
   bool ok = false;
   bool pinned = false;
-  std::vector<std::string> problems;  ///< texts of warrant.md section 12, then those of the store
+  std::vector<std::string> problems;  ///< texts of docs/formats/evidence.md, then those of the store
   std::vector<std::string> warnings;  ///< no problems in the protocol, but a reader should know them
   canon::Json bundle;
 };

@@ -49,7 +49,7 @@ struct RunResult {
   DecisionView decision;
   std::string run_id;  ///< empty: not contracted, because the decision was not kAllow
   std::string status;  ///< completed, failed, cancelled; empty without a contract
-  int exit_code = 125; ///< of `writ run`: the table in design.md section 5
+  int exit_code = 125; ///< of `writ run`: the table in docs/cli.md
   std::string problem; ///< why Writ itself decided the exit code; empty when it is the job's own
   canon::Json contract, receipt;
   isolation::Outcome outcome;

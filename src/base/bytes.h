@@ -28,7 +28,7 @@ Result<std::string> HexDecode(std::string_view text);
 std::string Base64Encode(ByteView bytes);
 /// URL alphabet without padding (RFC 4648 section 5).
 std::string Base64UrlEncode(ByteView bytes);
-/// Accepts either alphabet, with or without padding, as the original's decoder does (warrant.md section 2.4).
+/// Accepts either alphabet, with or without padding, because signatures of other programs come in all of these.
 /// Errors: kInvalid for any other character or an impossible length.
 Result<std::string> Base64DecodeLenient(std::string_view text);
 

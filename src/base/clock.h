@@ -41,7 +41,7 @@ class FakeClock final : public Clock {
   MonoTime mono_{};
 };
 
-/// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the form that is hashed (warrant.md section 2.4).
+/// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the form that is hashed (docs/formats/evidence.md).
 std::string FormatTimestamp(WallTime time);
 /// Inverse of FormatTimestamp. Errors: kInvalid for any other form.
 Result<WallTime> ParseTimestamp(std::string_view text);

@@ -12,8 +12,8 @@
 
 namespace writ::canon {
 
-/// A JSON value. Strings are WTF-8, so that lone surrogates survive; numbers are IEEE doubles as in the original
-/// (semantics.md section 10). Objects keep insertion order; names are unique.
+/// A JSON value. Strings are WTF-8, so that lone surrogates survive; numbers are IEEE doubles, as their hashes want it
+/// (docs/formats/evidence.md). Objects keep insertion order; names are unique.
 class Json {
  public:
   using Member = std::pair<std::string, Json>;
@@ -86,7 +86,7 @@ inline constexpr std::size_t kDepthCeiling = 1000;
 /// is refused in either mode. Time and memory are linear in the text.
 Result<Json> Parse(std::string_view text, Mode mode, const ParseLimits& limits = {});
 
-/// Canonical bytes (warrant.md section 2.1). Errors: kInvalid `non-finite numbers are not representable in JCS`;
+/// Canonical bytes (docs/formats/evidence.md). Errors: kInvalid `non-finite numbers are not representable in JCS`;
 /// kExhausted for a value nested deeper than kDepthCeiling.
 Result<std::string> Canonical(const Json& value);
 /// Canonical bytes of an object as if it had no member `without`.

@@ -7,7 +7,7 @@
 
 namespace writ::contract {
 
-/// The request boundary's checks of names (warrant.md section 4). The texts of errors are normative; they quote the
+/// The request boundary's checks of names. Clients compare the texts of errors, so they are fixed; they quote the
 /// input as it is, so escape them before showing them on a terminal. All errors are kInvalid.
 
 /// `^[A-Za-z_][A-Za-z0-9_]*$`, at most 256. Also for the names of environment variables.

@@ -21,7 +21,7 @@ class Sha256 {
   alignas(8) std::array<std::byte, 112> state_;  ///< OpenSSL's SHA256_CTX
 };
 
-/// 64 lower-case hex characters (warrant.md section 2.2).
+/// 64 lower-case hex characters.
 std::string Sha256Hex(ByteView bytes);
 inline std::string Sha256Hex(std::string_view text) { return Sha256Hex(AsBytes(text)); }
 /// `^[0-9a-f]{64}$`

@@ -12,7 +12,7 @@
 namespace writ::crypto {
 
 /// Key id of a public key: `ed25519:` and the first 16 hex characters of the SHA-256 of the trimmed PEM *text*
-/// (warrant.md section 2.3). Defined for any text, also for one that is no key: the same key with other line ends has
+/// (docs/formats/evidence.md). Defined for any text, also for one that is no key: the same key with other line ends has
 /// another id.
 std::string KeyIdOfPem(std::string_view pem);
 /// `^ed25519:[0-9a-f]{16}$`
@@ -32,7 +32,7 @@ class PublicKey {
   std::string Pem() const;    ///< the form that is transmitted: one base64 line, LF, final line end
   std::string KeyId() const;  ///< of Pem()
 
-  /// Whether `signature_base64` (lenient, warrant.md section 2.4) is a signature of `message`. False for anything
+  /// Whether `signature_base64` (as Base64DecodeLenient reads it) is a signature of `message`. False for anything
   /// malformed. libsodium refuses public keys and signature points of small order and non-canonical encodings of them;
   /// the original (OpenSSL) accepts some of those. An honest signer cannot produce one, and with such a key one
   /// signature fits several messages, so the stricter answer is kept.

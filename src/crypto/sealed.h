@@ -9,7 +9,7 @@
 
 namespace writ::crypto {
 
-/// Encrypted bytes under a master secret (warrant.md section 3.10): AES-256-GCM, key by scrypt (N=16384, r=8, p=1).
+/// Encrypted bytes under a master secret (docs/formats/evidence.md): AES-256-GCM, key by scrypt (N=16384, r=8, p=1).
 /// Members are raw bytes; contract/sealed_file.h has the JSON form.
 struct SealedBox {
   std::string salt;  ///< 16 bytes

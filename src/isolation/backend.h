@@ -50,7 +50,7 @@ class OutputSink {
   virtual int NotReady(Stream) { return -1; }
 };
 
-/// How a run ended. Words on the wire: semantics.md section 5.
+/// How a run ended. Words on the wire: docs/formats/writ.md.
 enum class Termination : std::uint8_t {
   kExited, kSignal, kTimeLimit, kCpuLimit, kMemoryLimit, kOutputLimit, kDiskLimit, kEgressBudget,
   kCancelled, kInterrupted, kNotStarted };

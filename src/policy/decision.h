@@ -38,7 +38,7 @@ struct Decision {
   Verdict verdict = Verdict::kDeny;                ///< an empty Decision denies
   std::string rule = "default";                    ///< the first rule that spoke; "default" if none did
   std::string reason = "no rule allows this run";  ///< one sentence for event and receipt, free of secrets
-  std::vector<Denial> denials;   ///< all objections, in the order of the protocol (warrant.md section 3.8)
+  std::vector<Denial> denials;   ///< all objections, in the order of the protocol (evaluate.h)
   std::vector<Consent> consent;  ///< all requirements, in rule order
   bool operator==(const Decision&) const = default;
 

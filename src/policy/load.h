@@ -29,7 +29,7 @@ Result<Policy> LoadFile(const std::string& path);
 /// The text of a policy file under the same rules, for Check.
 Result<std::string> ReadPolicyFile(const std::string& path);
 
-/// The policy of a local run (semantics.md section 4): `explicit_path` if given, else `policy.yaml` in the
+/// The policy of a local run (docs/formats/policy.md): `explicit_path` if given, else `policy.yaml` in the
 /// configuration directory if it exists, else LocalDefault().
 Result<Policy> LoadLocal(const std::optional<std::string>& explicit_path, const EnvLookup& env);
 /// /etc/writ/policy.yaml for root, else $XDG_CONFIG_HOME/writ/policy.yaml, else $HOME/.config/writ/policy.yaml.

@@ -55,7 +55,7 @@ Result<Materialised> Materialise(const Sources& sources, const StatePlace& state
 /// Errors: kExhausted without free descriptors.
 Result<> LendLayers(const Materialised& given, isolation::SessionSpec& spec);
 
-/// Paths of the workspace that somebody else changed since it was materialised (semantics.md section 7).
+/// Paths of the workspace that somebody else changed since it was materialised.
 Result<workspace::Drift> FindDrift(const Materialised& given, const StatePlace& state, const Clock& clock);
 
 /// Refuses a directory for released outputs that lies inside the state directory. It may be absent.

@@ -11,7 +11,7 @@
 namespace writ::session {
 
 /// The unsigned receipt of a run: everything in it comes from the contract and from the facts of the chain
-/// (warrant.md section 3.6, docs/formats/writ.md "receipt.writ"). `status` must be terminal.
+/// (docs/formats/evidence.md, docs/formats/writ.md "receipt.writ"). `status` must be terminal.
 /// Errors: kInvalid when the contract lacks a member or the chain has no run.claimed.
 Result<canon::Json> BuildReceipt(const canon::Json& contract, std::string_view contract_hash, const RunFacts& facts,
                                  RunState status);

@@ -8,7 +8,7 @@ namespace writ::session {
 /// The states of a run; the store keeps the same ones.
 using RunState = storage::RunStatus;
 
-/// Which moves a run may make (warrant.md section 1). An ended run never moves again.
+/// Which moves a run may make. An ended run never moves again.
 constexpr bool CanMove(RunState from, RunState to) {
   switch (from) {
     case RunState::kCreated:

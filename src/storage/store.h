@@ -14,7 +14,7 @@
 
 namespace writ::storage {
 
-/// States of a run as the protocol names them (warrant.md section 1). The last three are terminal.
+/// States of a run as the wire names them. The last three are terminal.
 enum class RunStatus : std::uint8_t {
   kCreated,
   kClaimed,
@@ -68,7 +68,7 @@ struct Artifact {
   bool operator==(const Artifact&) const = default;
 };
 
-/// What the decision log keeps of one decision (semantics.md section 3).
+/// What the decision log keeps of one decision (docs/formats/store.md).
 enum class DecisionKind : std::uint8_t { kAllow, kDeny, kAsk, kApproval, kRefusal };
 std::string_view DecisionKindName(DecisionKind kind);  ///< "allow", "deny", "ask", "approval", "refusal"
 std::optional<DecisionKind> DecisionKindFromName(std::string_view name);

@@ -11,7 +11,7 @@
 
 namespace writ::workspace {
 
-/// One file name pattern with the meaning it has in warrant.md section 8 (minimatch with dot files included):
+/// One file name pattern with the meaning it has for npm's minimatch with dot files included:
 /// `*`, `?`, `[a-z]`, `[!..]`, `{a,b}`, `{1..3}`, `**`, `+(..)`, `*(..)`, `?(..)`, `@(..)`, inside a name also
 /// `!(..)`; each leading `!` negates the whole, a leading `#` never matches. Case-sensitive. Without a `/` it is matched against the last component.
 class Pattern {
@@ -43,7 +43,7 @@ class PatternList {
   std::vector<Pattern> patterns_;
 };
 
-/// `.env`, `.env.*`, `*.pem`, `*.key`, `id_rsa*`, `id_ed25519*` (warrant.md section 8).
+/// `.env`, `.env.*`, `*.pem`, `*.key`, `id_rsa*`, `id_ed25519*`.
 const std::vector<std::string>& DefaultDenyPatterns();
 
 }  // namespace writ::workspace

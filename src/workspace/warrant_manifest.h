@@ -10,13 +10,13 @@
 
 namespace writ::workspace {
 
-/// The `warrant.manifest.v1` of a local directory (warrant.md section 3.2): `baseRef` is the commit or "none",
+/// The `warrant.manifest.v1` of a local directory (docs/formats/evidence.md): `baseRef` is the commit or "none",
 /// `bundleHash` the SHA-256 of nothing, every file is in `untrackedFiles`. `deniedPatterns` and `deniedPaths` are
 /// filled only when denied paths are really kept out of the run.
 canon::Json ToWarrantManifest(const Manifest& manifest, const std::optional<std::string>& base_commit,
                               const PatternList& deny);
 
-/// Checks the path syntax of warrant.md section 3.2. Errors: kInvalid `workspace path "P" must be a safe relative path`.
+/// Checks the path of an untracked file. Errors: kInvalid `workspace path "P" must be a safe relative path`.
 Result<> CheckWorkspacePath(std::string_view path);
 
 /// A path as the manifest can hold it. Names that break its syntax or are not UTF-8 are written as `%:` and the

@@ -1,6 +1,6 @@
 """The repository as the subject of a test. Usage: tidy.py [--root DIR] [--build DIR] [CHECK...]
 
-Checks: layers fences headers purposes text documents, and with --build also registered targets
+Checks: layers fences headers purposes text documents pages, and with --build also registered targets
 exceptions; default: all.
 Prints one line per problem. Exit status: 0 none, 1 some, 2 usage.
 """
@@ -23,6 +23,7 @@ OF_THE_TREE = {
     "purposes": upkeep.check_purposes,
     "text": upkeep.check_text,
     "documents": upkeep.check_documents,
+    "pages": upkeep.check_pages,
 }
 OF_A_BUILD = {
     "registered": registration.check_registered,

@@ -133,6 +133,7 @@ class Tidy(unittest.TestCase):
             "machine": ("// /wor" + "k/main/src\n", "a path of one machine"),
             "registry": ("// crates" + ".io\n", "package registry"),
             "unfinished": ("// TO" + "DO: later\n", "unfinished"),
+            "history": ("// as iss" + "ue A wants\n", "history of the work"),
             "bidi": ("// a\u202eb\n", "U+202E"),
         }
         for name, (text, problem) in planted.items():
@@ -163,8 +164,19 @@ class Tidy(unittest.TestCase):
         self.assert_one("documents", "ARCHITECTURE.md: names src/base/gone.cc")
 
     def test_documents_links(self):
-        self.plant("README.md", "[gone](docs/gone.md) [there](src/base/error.h) [web](https://example.org/)\n")
-        self.assert_one("documents", "docs/gone.md leads nowhere")
+        self.plant("README.md", "[gone](docs/gone.html) [there](src/base/error.h) [web](https://example.org/)\n")
+        self.assert_one("documents", "docs/gone.html leads nowhere")
+
+    def test_pages_that_a_comment_names_exist(self):
+        page = "docs/gone.m" + "d"
+        self.plant("src/base/error.cc", f"// See {page}, README.md, base/README.md and " "../policy/README.m" "d.\n")
+        self.assert_one("pages", "src/base/error.cc:1", f"names the page {page}")
+
+    def test_pages_of_a_test_s_own_tree_need_an_exception(self):
+        self.plant("src/base/error_test.cc", '"notes.m' 'd"\n')
+        self.assert_one("pages", "src/base/error_test.cc:1")
+        self.plant("tests/tidy/exceptions", "pages src/base/error_test.cc a user's file\n")
+        self.assertEqual(self.found("pages"), [])
 
     def test_registered_what_tests_share_needs_no_test(self):
         self.plant("tests/escape/cell_for_test.cc", "\n")

@@ -3,6 +3,7 @@
 import collections
 import fnmatch
 import pathlib
+import posixpath
 import re
 import unicodedata
 
@@ -20,7 +21,8 @@ REGISTRIES = re.compile("|".join(name.replace(".", r"\.") for name in (
     "crates" + ".io", "pypi" + ".org", "pythonhosted" + ".org", "proxy.golang" + ".org", "repo.maven" + ".apache.org",
     "repo1.maven" + ".org")))
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
-HISTORY = re.compile(r"\b[Ii]ssue [A-H]\b|\bhelper engineer\b")
+HISTORY = re.compile(r"\b[Ii]ssues? [A-H]\b|\bhelper engineer\b")
+PAGE = re.compile(r"[\w./-]*\w\.m" + r"d\b")
 
 
 def check_headers(repo):
@@ -157,6 +159,19 @@ def check_documents(repo):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", repo.text(path)):
             if "://" not in target and not (repo.root / path).parent.joinpath(target).exists():
                 yield f"{path}: link to {target} leads nowhere"
+
+
+def check_pages(repo):
+    """Every page that a comment, a string or a document names exists: nobody can read one that is kept elsewhere."""
+    ends = {"/".join(parts[i:]) for parts in (path.split("/") for path in repo.files) for i in range(len(parts))}
+    for path in repo.files:
+        if path.startswith(DATA_FOLDERS) or b"\0" in (repo.root / path).read_bytes()[:4096]:
+            continue
+        for number, line in enumerate(repo.text(path).splitlines(), start=1):
+            for name in PAGE.findall(line):
+                beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+                if name.lstrip("/") not in ends and beside not in repo.files and not repo.excused("pages", path):
+                    yield f"{path}:{number}: names the page {name}, which does not exist"
 
 
 def check_exceptions(repo):

@@ -18,7 +18,7 @@
 namespace writ::isolation {
 namespace {
 
-// First id of the range guests get when root starts them (semantics.md section 8).
+// First id of the range guests get when root starts them: far above ids that hosts give to people and services.
 constexpr unsigned kGuestBase = 1'879'048'192;
 constexpr unsigned kRange = 65536;
 

@@ -8,7 +8,7 @@ namespace {
 
 using canon::Json;
 
-// Without any of these there is no process tier: semantics.md settles that nothing is silently left out.
+// Without any of these there is no process tier: nothing is silently left out.
 constexpr std::array<std::string_view, 15> kNeeded = {
     "namespace.user", "namespace.mount", "namespace.pid", "namespace.net", "namespace.ipc",
     "namespace.uts",  "namespace.cgroup", "no_new_privs", "seccomp",       "mount.api",

@@ -141,7 +141,7 @@ Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>&
     if (overlay_workspace_) {
       WRIT_TRY("workspace", MountWorkspaceOverlay(root_, lower));
     } else {
-      // An overlay on a tmpfs without user attributes breaks on the first removed directory (semantics.md section 7).
+      // An overlay on a tmpfs without user attributes breaks on the first removed directory.
       WRIT_TRY("workspace", sys::AttachMount(lower, AT_FDCWD, "/.cell/workspace"));
       const sys::UniqueFd work{::openat(root_.scratch.get(), "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
       OwnerOf owner;
