@@ -35,6 +35,7 @@ FENCED = {
     "yaml-cpp/": ("src/policy/",),
     "sqlite3.h": ("src/storage/",),
     "seccomp.h": ("src/isolation/process/seccomp/",),
+    "idn2.h": ("src/net/",),
     "boost/": ("src/net/", "src/http/", "src/grpc/"),
     "grpcpp/": ("src/grpc/",),
     "gtest/": ("*_test.cc", "*_for_test.h", "tests/"),
