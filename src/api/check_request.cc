@@ -1,10 +1,9 @@
 #include "api/check_request.h"
 
 #include <algorithm>
-#include <array>
-#include <limits>
 #include <set>
 #include <string_view>
+#include <vector>
 
 #include "base/utf8.h"
 
@@ -17,10 +16,6 @@ constexpr std::size_t kCommandBytesMax = 4096;
 constexpr std::size_t kNamesMax = 256;             // env, inputs, outputs
 constexpr std::size_t kNameBytesMax = 255;         // one path component
 constexpr std::size_t kPathBytesMax = 4096;
-
-constexpr std::array<std::string_view, 11> kAcceptable = {"wall-time", "cpu-time", "cpus", "memory",
-                                                          "pids",      "files",    "stdout", "stderr",
-                                                          "disk",      "inodes",   "groups"};
 
 /// Text that a contract can carry and a system call can take.
 Result<> CheckText(std::string_view what, std::string_view text, std::size_t bytes_max) {
@@ -110,25 +105,19 @@ Result<> CheckPlaces(const CreateRun& request) {
   return {};
 }
 
-Result<> CheckLimits(const isolation::Limits& limits, const isolation::Mechanisms& accepted) {
-  const auto positive = [](std::string_view name, auto value) -> Result<> {
-    if (value > 0) return {};
-    return Fail(Code::kInvalid, "limit {} must be more than zero; zero does not mean unlimited", name);
-  };
-  WRIT_TRY("limits", positive("wall-time", limits.wall_time.count()));
-  WRIT_TRY("limits", positive("cpu-time", limits.cpu_time.count()));
-  WRIT_TRY("limits", positive("cpus", limits.cpu_millis));
-  WRIT_TRY("limits", positive("memory", limits.memory_bytes));
-  WRIT_TRY("limits", positive("pids", limits.pids));
-  WRIT_TRY("limits", positive("files", limits.open_files));
-  WRIT_TRY("limits", positive("stdout", limits.stdout_bytes));
-  WRIT_TRY("limits", positive("stderr", limits.stderr_bytes));
-  WRIT_TRY("limits", positive("disk", limits.disk_bytes));
-  WRIT_TRY("limits", positive("inodes", limits.inodes));
+/// The names of all limits, and what is no number but may be enforced less well.
+std::vector<std::string_view> Acceptable() {
+  std::vector<std::string_view> names;
+  for (const LimitField& field : LimitFields()) names.push_back(field.name);
+  names.push_back("groups");
+  return names;
+}
+
+Result<> CheckAccepted(const isolation::Mechanisms& accepted) {
+  const auto names = Acceptable();
   for (const auto& [limit, mechanism] : accepted) {
-    if (std::find(kAcceptable.begin(), kAcceptable.end(), limit) == kAcceptable.end())
-      return Fail(Code::kInvalid, "--accept: there is no limit \"{}\"; the limits are {}", limit,
-                  fmt::join(kAcceptable, ", "));
+    if (std::find(names.begin(), names.end(), limit) == names.end())
+      return Fail(Code::kInvalid, "--accept: there is no limit \"{}\"; the limits are {}", limit, fmt::join(names, ", "));
     if (mechanism.empty() || mechanism.size() > 64 || !std::all_of(mechanism.begin(), mechanism.end(), [](char c) {
           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
         }))
@@ -151,7 +140,8 @@ Result<> CheckRequest(const CreateRun& request) {
   WRIT_TRY("request", CheckArgv(request.argv));
   WRIT_TRY("request", CheckEnv(request.env));
   WRIT_TRY("request", CheckPlaces(request));
-  WRIT_TRY("request", CheckLimits(request.limits, request.accepted));
+  WRIT_TRY("request", CheckLimits(request.limits));
+  WRIT_TRY("request", CheckAccepted(request.accepted));
   WRIT_TRY("--tier", CheckText("the name", request.tier, 64));
   WRIT_TRY("--policy", CheckText("the path", request.policy_file, kPathBytesMax));
   WRIT_TRY("--as", CheckText("the identity", request.identity, 256));

@@ -51,7 +51,7 @@ struct CreateRun {
   std::string cwd;                ///< relative to /work; empty: /work itself
   sys::UniqueFd stdin_fd;         ///< invalid: /dev/null
   std::optional<isolation::SessionSpec::Terminal> terminal;
-  isolation::Limits limits;
+  Limits limits;
   isolation::Mechanisms accepted;  ///< --accept LIMIT=MECHANISM
   bool kill_on_output_limit = false;
   std::string tier = "process";

@@ -7,7 +7,6 @@
 #include "contract/execution.h"
 #include "contract/extension.h"
 #include "contract/hash.h"
-#include "policy/limits.h"
 #include "workspace/manifest.h"
 
 namespace writ::api {
@@ -19,23 +18,9 @@ constexpr std::string_view kPool = "local";
 constexpr std::string_view kAgentKind = "command";
 constexpr std::string_view kWorkDirectory = "/work";
 
-policy::Limits ToPolicyLimits(const isolation::Limits& limits) {
-  return {.wall_time = limits.wall_time,
-          .cpu_time = limits.cpu_time,
-          .cpu_millis = limits.cpu_millis,
-          .memory_bytes = limits.memory_bytes,
-          .pids = limits.pids,
-          .open_files = limits.open_files,
-          .stdout_bytes = limits.stdout_bytes,
-          .stderr_bytes = limits.stderr_bytes,
-          .disk_bytes = limits.disk_bytes,
-          .inodes = limits.inodes};
-}
-
-Json LimitsJson(const isolation::Limits& limits) {
-  const policy::Limits values = ToPolicyLimits(limits);
+Json LimitsJson(const Limits& limits) {
   Json json = Json::MakeObject();
-  for (const auto& field : policy::LimitFields()) json.Set(field.member, field.get(values));
+  for (const LimitField& field : LimitFields()) json.Set(field.member, field.get(limits));
   return json;
 }
 
@@ -82,8 +67,7 @@ contract::ContractExtension ExtensionOf(const CreateRun& request, const session:
   contract::ContractExtension writ;
   writ.tier = request.tier;
   writ.weakest = request.tier;
-  const policy::Limits limits = ToPolicyLimits(request.limits);
-  for (const auto& field : policy::LimitFields()) contract::SetLimit(writ.limits, field.member, field.get(limits));
+  writ.limits = request.limits;
   writ.accept = request.accepted;
   writ.kill_on_output_limit = request.kill_on_output_limit;
   for (const auto& input : given.inputs)
@@ -109,7 +93,7 @@ policy::Request ToPolicyRequest(const CreateRun& request) {
   asked.agent_kind = kAgentKind;
   asked.pool = kPool;
   asked.tier = request.tier;
-  asked.limits = ToPolicyLimits(request.limits);
+  asked.limits = request.limits;
   for (const auto& [limit, mechanism] : request.accepted) asked.accepted.emplace(limit, mechanism);
   if (!request.identity.empty()) asked.identity = request.identity;
   asked.tool = request.argv.front();

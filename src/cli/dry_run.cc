@@ -34,7 +34,7 @@ void AddView(Rows& rows, const api::Preview& preview, const api::CreateRun& requ
   rows.push_back({"stdin", own_stdin ? "yours" : "/dev/null"});
 }
 
-void AddLimits(Rows& rows, const isolation::Limits& limits) {
+void AddLimits(Rows& rows, const Limits& limits) {
   rows.push_back({"time", fmt::format("{}, cpu {}, {} cores", FormatDuration(limits.wall_time), FormatDuration(limits.cpu_time), FormatCores(limits.cpu_millis))});
   rows.push_back({"memory", fmt::format("{}, {} processes, {} open files", FormatSize(limits.memory_bytes), limits.pids, limits.open_files)});
   rows.push_back({"output", fmt::format("stdout {}, stderr {}, disk {}, {} files", FormatSize(limits.stdout_bytes), FormatSize(limits.stderr_bytes), FormatSize(limits.disk_bytes), limits.inodes)});

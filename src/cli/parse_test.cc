@@ -148,7 +148,7 @@ TEST(CommandTable, ShowsTheDefaultsThatApply) {
     }
     return std::string_view{};
   };
-  const isolation::Limits limits;
+  const Limits limits;
   EXPECT_EQ(ParseDuration(fallback("timeout")).value(), limits.wall_time);
   EXPECT_EQ(ParseDuration(fallback("cpu-time")).value(), limits.cpu_time);
   EXPECT_EQ(ParseCores(fallback("cpus")).value(), limits.cpu_millis);

@@ -106,7 +106,7 @@ class OneRun {
 
   int Run() {
     if (const auto opened = OpenStdin(); !opened) return Complain(context_, opened.error(), kCannotRun);
-    const isolation::Limits limits = options_.request.limits;
+    const Limits limits = options_.request.limits;
     api::RunControl* control = nullptr;
     LiveOutput live(OutputOptions(options_, screen_, control));
     NoOutput nothing;
@@ -151,7 +151,7 @@ class OneRun {
     return plane_.Run(std::move(options_.request), sink, monitor);
   }
 
-  int Report(const api::RunResult& result, const isolation::Limits& limits, LiveOutput& live) {
+  int Report(const api::RunResult& result, const Limits& limits, LiveOutput& live) {
     for (const auto& line : Reasons(result)) Warn(context_, line);
     if (options_.json) return AnswerInJson(context_, plane_, result);
     if (!options_.quiet && !result.run_id.empty()) {

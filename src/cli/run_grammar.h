@@ -2,7 +2,7 @@
 
 #include "cli/grammar.h"
 
-// The description of `writ run`. The defaults of the limits shown here are compared with isolation::Limits by a test.
+// The description of `writ run`. The defaults of the limits shown here are compared with base/limits.h by a test.
 
 namespace writ::cli {
 

@@ -4,14 +4,10 @@
 #include <array>
 
 #include "base/escape.h"
-#include "base/units.h"
+#include "base/limits.h"
 
 namespace writ::cli {
 namespace {
-
-constexpr std::uint64_t kPidsMax = 1u << 22;       // PID_MAX_LIMIT of the kernel
-constexpr std::uint64_t kOpenFilesMax = 1u << 20;  // default of fs.nr_open
-constexpr std::uint64_t kInodesMax = 1ull << 40;
 
 template <class T>
 Result<T> At(std::string_view option, Result<T> value) {
@@ -19,34 +15,23 @@ Result<T> At(std::string_view option, Result<T> value) {
   return value;
 }
 
-/// Reads one limit if the option was given.
-template <class T, class Parser>
-Result<> ReadLimit(const Invocation& invocation, std::string_view option, T& limit, Parser parse) {
-  const auto text = invocation.Value(option);
-  if (!text) return {};
-  auto value = At(option, parse(*text));
-  if (!value) return std::unexpected(std::move(value).error());
-  limit = static_cast<T>(*value);
-  return {};
+/// The option that sets a limit, where it is not called like the limit.
+std::string_view OptionOf(std::string_view limit) {
+  if (limit == "wall-time") return "timeout";
+  if (limit == "stdout") return "stdout-max";
+  return limit == "stderr" ? "stderr-max" : limit;
 }
 
-Result<> ReadLimits(const Invocation& invocation, isolation::Limits& limits) {
-  const auto count_up_to = [](std::uint64_t max) { return [max](std::string_view text) { return ParseCount(text, max); }; };
-  Result<> read;
-  const auto then = [&](std::string_view option, auto& limit, auto parse) {
-    if (read) read = ReadLimit(invocation, option, limit, parse);
-  };
-  then("timeout", limits.wall_time, ParseDuration);
-  then("cpu-time", limits.cpu_time, ParseDuration);
-  then("cpus", limits.cpu_millis, ParseCores);
-  then("memory", limits.memory_bytes, ParseSize);
-  then("pids", limits.pids, count_up_to(kPidsMax));
-  then("files", limits.open_files, count_up_to(kOpenFilesMax));
-  then("stdout-max", limits.stdout_bytes, ParseSize);
-  then("stderr-max", limits.stderr_bytes, ParseSize);
-  then("disk", limits.disk_bytes, ParseSize);
-  then("inodes", limits.inodes, count_up_to(kInodesMax));
-  return read;
+Result<> ReadLimits(const Invocation& invocation, Limits& limits) {
+  for (const LimitField& field : LimitFields()) {
+    const std::string_view option = OptionOf(field.name);
+    const auto text = invocation.Value(option);
+    if (!text) continue;
+    const auto value = At(option, ParseLimit(field, *text));
+    if (!value) return std::unexpected(value.error());
+    field.set(limits, *value);
+  }
+  return {};
 }
 
 /// `PATH[:NAME]`, cut at the last colon, so that a path with colons needs a name.

@@ -27,7 +27,7 @@ TEST(RunOptions, NothingGivenMeansDefaults) {
   const auto options = Read({"run", "true"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
   EXPECT_THAT(options->request.argv, ElementsAre("true"));
-  EXPECT_EQ(options->request.limits, isolation::Limits{});
+  EXPECT_EQ(options->request.limits, Limits{});
   EXPECT_EQ(options->request.tier, "process");
   EXPECT_TRUE(options->request.workspace.empty());
   EXPECT_FALSE(options->interactive || options->terminal || options->dry_run || options->json || options->quiet);
@@ -37,7 +37,7 @@ TEST(RunOptions, EveryLimit) {
   const auto options = Read({"run", "--timeout=1m", "--cpu-time=30s", "--cpus=0.5", "--memory=64M", "--pids=16", "--files=32",
                              "--stdout-max=1K", "--stderr-max=2K", "--disk=8M", "--inodes=1K", "--on-output-limit=kill", "x"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
-  const isolation::Limits expected{.wall_time = Millis{60'000}, .cpu_time = Millis{30'000}, .cpu_millis = 500,
+  const Limits expected{.wall_time = Millis{60'000}, .cpu_time = Millis{30'000}, .cpu_millis = 500,
                                    .memory_bytes = 64u << 20, .pids = 16, .open_files = 32, .stdout_bytes = 1024,
                                    .stderr_bytes = 2048, .disk_bytes = 8u << 20, .inodes = 1024};
   EXPECT_EQ(options->request.limits, expected);

@@ -8,6 +8,7 @@
 #include "cli/context.h"
 #include "cli/table.h"
 #include "contract/hash.h"
+#include "session/receipt_builder.h"
 
 namespace writ::cli {
 namespace {
@@ -51,7 +52,7 @@ std::string Names(const std::vector<std::string>& names, std::size_t count) {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-void AddUse(Rows& rows, const api::RunResult& result, const isolation::Limits& limits) {
+void AddUse(Rows& rows, const api::RunResult& result, const Limits& limits) {
   const auto& use = result.outcome.use;
   const auto& by = result.guarantees;
   rows.push_back({"  time", fmt::format("{} of {}{}", Seconds(use.wall_us), FormatDuration(limits.wall_time), By(by, "wall-time"))});
@@ -115,15 +116,6 @@ Json Strings(const std::vector<std::string>& texts) {
   return list;
 }
 
-Json UseJson(const isolation::ResourceUse& use) {
-  Json json = Json::Of({{"wallUs", use.wall_us}});
-  if (use.cpu_user_us) json.Set("cpuUserUs", *use.cpu_user_us);
-  if (use.cpu_system_us) json.Set("cpuSystemUs", *use.cpu_system_us);
-  if (use.memory_peak_bytes) json.Set("memoryPeakBytes", *use.memory_peak_bytes);
-  json.Set("stdoutBytes", use.stdout_bytes).Set("stderrBytes", use.stderr_bytes);
-  return json;
-}
-
 }  // namespace
 
 std::string_view VerdictWord(api::Verdict verdict) {
@@ -158,7 +150,7 @@ std::vector<std::string> Reasons(const api::RunResult& result) {
   return lines;
 }
 
-std::string RenderSummary(const api::RunResult& result, const isolation::Limits& limits, std::size_t columns) {
+std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns) {
   Rows rows;
   if (result.outcome.how != isolation::Termination::kNotStarted) AddUse(rows, result, limits);
   AddIsolation(rows, result.guarantees);
@@ -190,10 +182,7 @@ Json RunJson(const api::RunResult& result) {
   if (!result.problem.empty()) json.Set("problem", result.problem);
   json.Set("decision", DecisionJson(result.decision));
   if (result.run_id.empty()) return json;
-  Json termination = Json::Of({{"how", isolation::TerminationName(result.outcome.how)}});
-  using isolation::Termination;
-  if (result.outcome.how == Termination::kExited || result.outcome.how == Termination::kSignal) termination.Set("code", result.outcome.code);
-  if (!result.outcome.message.empty()) termination.Set("message", result.outcome.message);
+  const Json end = session::EndFacts(result.outcome);
   Json enforced = Json::MakeObject();
   for (const auto& [limit, mechanism] : result.guarantees.enforced) enforced.Set(limit, mechanism);
   Json changes = Json::MakeArray(), outputs = Json::MakeArray();
@@ -207,8 +196,8 @@ Json RunJson(const api::RunResult& result) {
     if (!output.written_to.empty()) one.Set("path", output.written_to);
     outputs.Append(std::move(one));
   }
-  json.Set("termination", std::move(termination))
-      .Set("use", UseJson(result.outcome.use))
+  json.Set("termination", *end.Find("termination"))
+      .Set("use", *end.Find("use"))
       .Set("tier", result.guarantees.tier)
       .Set("enforced", std::move(enforced))
       .Set("filesChanged", result.files_changed)

@@ -22,16 +22,6 @@ Json ArrayOf(const std::vector<T>& items) {
   return array;
 }
 
-void TakeTime(ObjectReader& reader, std::string_view name, WallTime& out) {
-  std::string text;
-  reader.Text(name, text, 1, 64);
-  if (auto time = ParseTimestamp(text)) {
-    out = *time;
-  } else {
-    reader.Refuse(name, "must be a time like 2026-06-11T00:00:00.000Z");
-  }
-}
-
 /// The only text member of a small object, such as `task.prompt`.
 void TakeInner(ObjectReader& reader, std::string_view object, std::string_view member, std::string& out, std::size_t max) {
   const Json* json = reader.Member(object);
@@ -74,8 +64,8 @@ Result<Contract> DecodeContract(const Json& json) {
   reader.Text("version", version, 1, 64);
   if (version != kContractVersion) reader.Refuse("version", fmt::format("must be \"{}\"", kContractVersion));
   reader.Text("runId", contract.run_id, 1, 128);
-  TakeTime(reader, "issuedAt", contract.issued_at);
-  TakeTime(reader, "expiresAt", contract.expires_at);
+  reader.Time("issuedAt", contract.issued_at);
+  reader.Time("expiresAt", contract.expires_at);
   TakeInner(reader, "issuer", "keyId", contract.issuer_key_id, 256);
   if (const Json* actor = reader.Member("requestedBy")) reader.Take(contract.requested_by, DecodeActor(*actor, reader.Path("requestedBy")));
   reader.Each("approvedBy", kApproversMax, false, [&](const Json& item, std::string_view path) -> Result<> {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "canon/json.h"
 
 /// The `writ` member of contracts, receipts and requests (docs/formats/writ.md has every member and its meaning).
@@ -17,22 +18,6 @@ namespace writ::contract {
 
 inline constexpr std::string_view kExtension = "writ";
 inline constexpr int kExtensionVersion = 1;
-
-/// Limits of one run. Plain numbers with the unit in the name; each at least 1. The members are those of the
-/// isolation layer, which this layer must not know.
-struct RunLimits {
-  std::uint64_t wall_time_ms = 600'000;
-  std::uint64_t cpu_time_ms = 600'000;
-  std::uint64_t cpu_millis = 2000;  ///< thousandths of a core
-  std::uint64_t memory_bytes = 1ull << 30;
-  std::uint64_t pids = 256;
-  std::uint64_t open_files = 1024;
-  std::uint64_t stdout_bytes = 16ull << 20;
-  std::uint64_t stderr_bytes = 16ull << 20;
-  std::uint64_t disk_bytes = 512ull << 20;
-  std::uint64_t inodes = 65536;
-  bool operator==(const RunLimits&) const = default;
-};
 
 /// limit or property -> mechanism
 using MechanismMap = std::map<std::string, std::string, std::less<>>;
@@ -63,7 +48,7 @@ struct RootImage {
 struct ContractExtension {
   std::string tier = "process";
   std::string weakest = "process";
-  RunLimits limits;
+  Limits limits;
   MechanismMap accept;
   bool kill_on_output_limit = false;
   std::vector<InputDigest> inputs;      ///< at most 10000
@@ -156,8 +141,5 @@ struct RequestExtension {
 };
 canon::Json ToJson(const RequestExtension& extension);
 Result<RequestExtension> DecodeRequestExtension(const canon::Json& json, std::string_view path = "request.writ");
-
-/// Sets a limit by its JSON member. False when there is no such limit.
-bool SetLimit(RunLimits& limits, std::string_view member, std::uint64_t value);
 
 }  // namespace writ::contract

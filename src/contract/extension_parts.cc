@@ -8,40 +8,10 @@ namespace writ::contract {
 
 using canon::Json;
 
-namespace {
-
-struct LimitMember {
-  std::string_view name;
-  std::uint64_t RunLimits::*member;
-};
-constexpr std::array<LimitMember, 10> kLimits = {{
-    {"wallTimeMs", &RunLimits::wall_time_ms},
-    {"cpuTimeMs", &RunLimits::cpu_time_ms},
-    {"cpuMillis", &RunLimits::cpu_millis},
-    {"memoryBytes", &RunLimits::memory_bytes},
-    {"pids", &RunLimits::pids},
-    {"openFiles", &RunLimits::open_files},
-    {"stdoutBytes", &RunLimits::stdout_bytes},
-    {"stderrBytes", &RunLimits::stderr_bytes},
-    {"diskBytes", &RunLimits::disk_bytes},
-    {"inodes", &RunLimits::inodes},
-}};
-
-}  // namespace
-
 std::string MakeNonce() {
   std::array<std::uint8_t, 16> random;
   FillRandom(random);
   return HexEncode(random);
-}
-
-bool SetLimit(RunLimits& limits, std::string_view member, std::uint64_t value) {
-  for (const LimitMember& limit : kLimits) {
-    if (limit.name != member) continue;
-    limits.*limit.member = value;
-    return true;
-  }
-  return false;
 }
 
 Json ToJson(const MechanismMap& mechanisms) {
@@ -131,17 +101,21 @@ void ReadTerminal(ObjectReader& reader, bool& out) {
   out = terminal.value_or(false);
 }
 
-Json ToJson(const RunLimits& limits) {
+Json ToJson(const Limits& limits) {
   Json::Object members;
-  members.reserve(kLimits.size());
-  for (const LimitMember& limit : kLimits) members.emplace_back(limit.name, limits.*limit.member);
+  members.reserve(LimitFields().size());
+  for (const LimitField& limit : LimitFields()) members.emplace_back(limit.member, limit.get(limits));
   return Json::FromObject(std::move(members));
 }
 
-Result<RunLimits> DecodeLimits(const Json& json, std::string_view path) {
-  RunLimits limits;
+Result<Limits> DecodeLimits(const Json& json, std::string_view path) {
+  Limits limits;
   ObjectReader reader(json, path);
-  for (const LimitMember& limit : kLimits) reader.Integer(limit.name, limits.*limit.member, 1);
+  for (const LimitField& limit : LimitFields()) {
+    std::uint64_t value = limit.get(limits);
+    reader.Integer(limit.member, value, 1, limit.most);
+    limit.set(limits, value);
+  }
   if (auto done = reader.Finish(); !done) return std::unexpected(std::move(done).error());
   return limits;
 }

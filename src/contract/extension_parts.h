@@ -22,9 +22,8 @@ void ReadRoot(ObjectReader& reader, std::optional<RootImage>& out);
 void ReadKillOnOutputLimit(ObjectReader& reader, bool& out);
 void ReadTerminal(ObjectReader& reader, bool& out);
 
-canon::Json ToJson(const RunLimits& limits);
-Result<RunLimits> DecodeLimits(const canon::Json& json, std::string_view path);
-
+canon::Json ToJson(const Limits& limits);
+Result<Limits> DecodeLimits(const canon::Json& json, std::string_view path);
 
 canon::Json TextArray(const std::vector<std::string>& texts);
 canon::Json InputsJson(const std::vector<InputDigest>& inputs);

@@ -20,16 +20,6 @@ void ReadVersion(ObjectReader& reader, std::string_view wanted) {
   if (version != wanted) reader.Refuse("version", fmt::format("must be \"{}\"", wanted));
 }
 
-void ReadTime(ObjectReader& reader, std::string_view name, WallTime& out) {
-  std::string text;
-  reader.Text(name, text, 1, 64);
-  if (auto time = ParseTimestamp(text)) {
-    out = *time;
-  } else {
-    reader.Refuse(name, "must be a time like 2026-06-11T00:00:00.000Z");
-  }
-}
-
 template <class T>
 void SetIf(Json& json, std::string_view name, const std::optional<T>& value) {
   if (value) json.Set(name, *value);
@@ -49,7 +39,7 @@ Result<ToolJournalEntry> DecodeEntry(const Json& json, std::string_view path) {
   ToolJournalEntry entry;
   ObjectReader reader(json, path);
   reader.Integer("seq", entry.seq);
-  ReadTime(reader, "ts", entry.at);
+  reader.Time("ts", entry.at);
   reader.Text("toolName", entry.tool_name, 1, 1024);
   if (const Json* input = reader.Member("input")) entry.input = *input;
   if (const Json* output = reader.Member("output", false)) entry.output = *output;
@@ -87,7 +77,7 @@ Result<Checkpoint> DecodeCheckpoint(const Json& json, std::string_view path) {
   ObjectReader reader(json, path);
   ReadVersion(reader, kCheckpointVersion);
   reader.Text("checkpointId", checkpoint.checkpoint_id, 1, 256);
-  ReadTime(reader, "createdAt", checkpoint.created_at);
+  reader.Time("createdAt", checkpoint.created_at);
   reader.Text("tier", checkpoint.tier, 1, 64);
   if (checkpoint.tier != "semantic" && checkpoint.tier != "workspace") {
     reader.Refuse("tier", "must be \"semantic\" or \"workspace\"");
@@ -163,7 +153,7 @@ Result<Envelope> DecodeEnvelope(const Json& json, std::string_view path) {
   ObjectReader reader(json, path);
   ReadVersion(reader, kEnvelopeVersion);
   reader.Text("envelopeId", envelope.envelope_id, 1, 256);
-  ReadTime(reader, "createdAt", envelope.created_at);
+  reader.Time("createdAt", envelope.created_at);
   Inner(reader, "source", [&](ObjectReader& inner) {
     if (const Json* actor = inner.Member("actor")) inner.Take(envelope.actor, DecodeActor(*actor, inner.Path("actor")));
     inner.Text("host", envelope.host, 0, 1024);

@@ -83,6 +83,16 @@ void ObjectReader::Bool(std::string_view name, std::optional<bool>& out) {
   out = value;
 }
 
+void ObjectReader::Time(std::string_view name, WallTime& out) {
+  std::string text;
+  Text(name, text, 1, 64);
+  if (auto time = ParseTimestamp(text)) {
+    out = *time;
+  } else {
+    Refuse(name, "must be a time like 2026-06-11T00:00:00.000Z");
+  }
+}
+
 void ObjectReader::Integer(std::string_view name, std::uint64_t& out, std::uint64_t min, std::uint64_t max) {
   const Json* member = Member(name);
   if (member == nullptr) return;

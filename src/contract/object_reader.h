@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "canon/json.h"
 
@@ -31,6 +32,8 @@ class ObjectReader {
   void Hash(std::string_view name, std::optional<std::string>& out);
   void Bool(std::string_view name, bool& out);
   void Bool(std::string_view name, std::optional<bool>& out);
+  /// A time of the hashed form, such as 2026-06-11T00:00:00.000Z.
+  void Time(std::string_view name, WallTime& out);
   /// A whole number in [min, max]; max is at most 2^53 - 1.
   void Integer(std::string_view name, std::uint64_t& out, std::uint64_t min = 0, std::uint64_t max = kIntegerMax);
   void Integer(std::string_view name, std::optional<std::uint64_t>& out, std::uint64_t min = 0, std::uint64_t max = kIntegerMax);

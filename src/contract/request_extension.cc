@@ -28,9 +28,9 @@ Result<RequestExtension> DecodeRequestExtension(const Json& json, std::string_vi
     ObjectReader inner(*limits, reader.Path("limits"));
     if (limits->is_object()) {
       for (const auto& [member, value] : limits->object()) {
-        RunLimits scratch;
-        if (!SetLimit(scratch, member, 1)) inner.Refuse(member, "is not a known limit");
-        inner.Integer(member, extension.limits[member], 1);
+        const LimitField* limit = FindLimitMember(member);
+        if (limit == nullptr) inner.Refuse(member, "is not a known limit");
+        inner.Integer(member, extension.limits[member], 1, limit == nullptr ? ObjectReader::kIntegerMax : limit->most);
       }
     }
     if (auto done = inner.Finish(); !done) reader.Keep(std::move(done).error());

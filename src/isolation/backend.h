@@ -11,25 +11,11 @@
 #include "base/bytes.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "sys/tree.h"
 #include "sys/unique_fd.h"
 
 namespace writ::isolation {
-
-/// Limits of one run. Every member has a default; zero is refused, it never means "unlimited".
-struct Limits {
-  Millis wall_time{std::chrono::minutes{10}};      ///< monotonic, from exec to the last process
-  Millis cpu_time{std::chrono::minutes{10}};       ///< user + system of all processes together
-  std::uint32_t cpu_millis = 2000;                 ///< thousandths of a core at any moment
-  std::uint64_t memory_bytes = 1ull << 30;         ///< all processes and tmpfs pages together, no swap
-  std::uint32_t pids = 256;                        ///< tasks (threads included) at any moment
-  std::uint32_t open_files = 1024;                 ///< descriptors per process
-  std::uint64_t stdout_bytes = 16ull << 20;
-  std::uint64_t stderr_bytes = 16ull << 20;
-  std::uint64_t disk_bytes = 512ull << 20;         ///< all writable places together
-  std::uint64_t inodes = 65536;                    ///< all writable places together
-  bool operator==(const Limits&) const = default;
-};
 
 /// Names used by --accept, in contracts and in receipts: "wall-time", "cpu-time", "cpus", "memory", "pids",
 /// "files", "stdout", "stderr", "disk", "inodes", "groups".

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "canon/json.h"
-#include "policy/limits.h"
 
 namespace writ::policy {
 

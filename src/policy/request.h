@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "policy/limits.h"
+#include "base/limits.h"
 
 namespace writ::policy {
 

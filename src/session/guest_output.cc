@@ -25,7 +25,7 @@ Result<std::string> BlobSpill::Finish(storage::Durability durability) {
   return blobs_.Put(AsBytes(buffer_), durability);
 }
 
-GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const isolation::Limits& limits)
+GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits)
     : live_(live),
       stdout_max_(limits.stdout_bytes),
       stderr_max_(limits.stderr_bytes),

@@ -40,7 +40,7 @@ struct CapturedOutput {
 class GuestOutput final : public isolation::OutputSink {
  public:
   /// `live` and `blobs` are borrowed.
-  GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const isolation::Limits& limits);
+  GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits);
   Result<> Write(isolation::Stream stream, ByteView bytes) override;
   Result<> Truncated(isolation::Stream stream) override;
   int NotReady(isolation::Stream stream) override { return live_.NotReady(stream); }

@@ -93,7 +93,7 @@ void FailRun(RunEnd& end, const std::string& why) {
 
 /// The guest and what is known of it, from before its start until its files were looked at.
 struct RunEngine::Guest {
-  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const isolation::Limits& limits)
+  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits)
       : output(live, blobs, limits) {}
 
   GuestOutput output;

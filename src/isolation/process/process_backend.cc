@@ -21,21 +21,8 @@ namespace {
 constexpr std::array<std::pair<const char*, const char*>, 4> kWeaker = {
     {{"memory", "rlimit"}, {"pids", "rlimit"}, {"cpus", "affinity"}, {"cpu-time", "rlimit"}}};
 
-Result<> CheckLimits(const Limits& limits) {
-  const auto positive = [](const char* name, auto value) -> Result<> {
-    if (value <= 0) return Fail(Code::kInvalid, "limit {} is zero: zero never means unlimited, give a number", name);
-    return {};
-  };
-  WRIT_TRY("limits", positive("wall-time", limits.wall_time.count()));
-  WRIT_TRY("limits", positive("cpu-time", limits.cpu_time.count()));
-  WRIT_TRY("limits", positive("cpus", limits.cpu_millis));
-  WRIT_TRY("limits", positive("memory", limits.memory_bytes));
-  WRIT_TRY("limits", positive("pids", limits.pids));
-  WRIT_TRY("limits", positive("files", limits.open_files));
-  WRIT_TRY("limits", positive("stdout", limits.stdout_bytes));
-  WRIT_TRY("limits", positive("stderr", limits.stderr_bytes));
-  WRIT_TRY("limits", positive("disk", limits.disk_bytes));
-  WRIT_TRY("limits", positive("inodes", limits.inodes));
+Result<> CheckHostLimits(const Limits& limits) {
+  WRIT_TRY("limits", CheckLimits(limits));
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max != RLIM_INFINITY && limits.open_files > files.rlim_max)
     return Fail(Code::kUnavailable, "limit files is {} but the caller's own hard limit is {}: ask for less, or raise it with `ulimit -Hn`",
@@ -64,7 +51,7 @@ Result<std::unique_ptr<ProcessBackend>> ProcessBackend::Create(const JailProgram
 
 Result<> ProcessBackend::Accepts(const SessionSpec& spec) const {
   if (spec.argv.empty()) return Fail(Code::kInvalid, "there is no command to run");
-  WRIT_TRY("process tier", CheckLimits(spec.limits));
+  WRIT_TRY("process tier", CheckHostLimits(spec.limits));
   const Mechanisms offered = WRIT_TRY("process tier", jail_->Offered());
   const Mechanisms missing = MissingAcceptance(offered, spec.accepted);
   if (missing.empty()) return {};

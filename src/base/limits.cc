@@ -1,10 +1,11 @@
-#include "policy/limits.h"
+#include "base/limits.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/units.h"
 
-namespace writ::policy {
+namespace writ {
 namespace {
 
 constexpr std::uint64_t kMillisMax = 10'000ull * 3'600'000;  // what ParseDuration reads
@@ -49,15 +50,37 @@ constexpr std::array kFields = {
     Field<std::uint64_t, &Limits::inodes>("inodes", "inodes", Unit::kCount, kInodesMax),
 };
 
+Result<std::uint64_t> ReadAmount(const LimitField& field, std::string_view text) {
+  if (field.unit == Unit::kBytes) return ParseSize(text);
+  if (field.unit == Unit::kCount) return ParseCount(text, field.most);
+  if (field.unit == Unit::kCores) return ParseCores(text);
+  const auto span = ParseDuration(text);
+  if (!span) return std::unexpected(span.error());
+  return static_cast<std::uint64_t>(span->count());
+}
+
 }  // namespace
 
 std::span<const LimitField> LimitFields() { return kFields; }
 
 const LimitField* FindLimit(std::string_view name) {
+  const auto* found = std::ranges::find(kFields, name, &LimitField::name);
+  return found == kFields.end() ? nullptr : found;
+}
+
+const LimitField* FindLimitMember(std::string_view member) {
+  const auto* found = std::ranges::find(kFields, member, &LimitField::member);
+  return found == kFields.end() ? nullptr : found;
+}
+
+Result<> CheckLimits(const Limits& limits) {
   for (const LimitField& field : kFields) {
-    if (field.name == name) return &field;
+    const std::uint64_t value = field.get(limits);  // a negative time is more than any limit
+    if (value == 0 || value > field.most)
+      return Fail(Code::kInvalid, "limit {} must be more than zero and at most {}; zero never means unlimited",
+                  field.name, FormatLimit(field, field.most));
   }
-  return nullptr;
+  return {};
 }
 
 std::string FormatLimit(const LimitField& field, std::uint64_t value) {
@@ -79,26 +102,13 @@ std::string FormatLimit(const LimitField& field, std::uint64_t value) {
 }
 
 Result<std::uint64_t> ParseLimit(const LimitField& field, std::string_view text) {
-  std::uint64_t value = 0;
-  switch (field.unit) {
-    case Unit::kMillis:
-      value = static_cast<std::uint64_t>(WRIT_TRY(field.name, ParseDuration(text)).count());
-      break;
-    case Unit::kCores:
-      value = WRIT_TRY(field.name, ParseCores(text));
-      break;
-    case Unit::kBytes:
-      value = WRIT_TRY(field.name, ParseSize(text));
-      break;
-    case Unit::kCount:
-      value = WRIT_TRY(field.name, ParseCount(text, field.most));
-      break;
-  }
+  const auto amount = ReadAmount(field, text);
+  if (!amount) return std::unexpected(amount.error());
+  const std::uint64_t value = *amount;
   if (value > field.most) {
-    return Fail(Code::kInvalid, "{}: {} is more than the largest possible limit, {}", field.name, text,
-                FormatLimit(field, field.most));
+    return Fail(Code::kInvalid, "{} is more than the largest possible limit, {}", text, FormatLimit(field, field.most));
   }
   return value;
 }
 
-}  // namespace writ::policy
+}  // namespace writ

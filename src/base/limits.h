@@ -8,21 +8,20 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-namespace writ::policy {
+namespace writ {
 
 /// Limits of one run, or ceilings over them. Every member has a default; zero is refused, it never means "unlimited".
-/// The members are those of the isolation layer, which this layer must not know.
 struct Limits {
-  Millis wall_time{std::chrono::minutes{10}};
-  Millis cpu_time{std::chrono::minutes{10}};
-  std::uint32_t cpu_millis = 2000;  ///< thousandths of a core
-  std::uint64_t memory_bytes = 1ull << 30;
-  std::uint32_t pids = 256;
-  std::uint32_t open_files = 1024;
+  Millis wall_time{std::chrono::minutes{10}};  ///< monotonic, from exec to the last process
+  Millis cpu_time{std::chrono::minutes{10}};   ///< user + system of all processes together
+  std::uint32_t cpu_millis = 2000;             ///< thousandths of a core at any moment
+  std::uint64_t memory_bytes = 1ull << 30;     ///< all processes and tmpfs pages together, no swap
+  std::uint32_t pids = 256;                    ///< tasks (threads included) at any moment
+  std::uint32_t open_files = 1024;             ///< descriptors per process
   std::uint64_t stdout_bytes = 16ull << 20;
   std::uint64_t stderr_bytes = 16ull << 20;
-  std::uint64_t disk_bytes = 512ull << 20;
-  std::uint64_t inodes = 65536;
+  std::uint64_t disk_bytes = 512ull << 20;  ///< all writable places together
+  std::uint64_t inodes = 65536;             ///< all writable places together
   bool operator==(const Limits&) const = default;
 };
 
@@ -40,13 +39,16 @@ struct LimitField {
 
 /// All limits, in the order in which they are judged and shown.
 std::span<const LimitField> LimitFields();
-/// nullptr when there is no limit of that name.
+/// nullptr when there is no limit of that name, or with that JSON member.
 const LimitField* FindLimit(std::string_view name);
+const LimitField* FindLimitMember(std::string_view member);
+/// Errors: kInvalid for the first limit that is zero, negative or more than `most`.
+Result<> CheckLimits(const Limits& limits);
 
 /// `10m`, `2`, `1G`, `256`: the value of a limit as people write it, exact; ParseLimit reads it back.
 std::string FormatLimit(const LimitField& field, std::uint64_t value);
-/// Reads a limit as base/units.h reads its unit. Errors: kInvalid for zero, for more than `most` and for anything
+/// Reads a limit as units.h reads its unit. Errors: kInvalid for zero, for more than `most` and for anything
 /// else that is not an amount, saying what would be right.
 Result<std::uint64_t> ParseLimit(const LimitField& field, std::string_view text);
 
-}  // namespace writ::policy
+}  // namespace writ
