@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "base/ids.h"
 #include "isolation/probe/cgroup_places.h"
 #include "isolation/probe/own_namespaces.h"
 #include "isolation/probe/probe_sets.h"
+#include "sys/swap.h"
 
 namespace writ::isolation {
 namespace {
@@ -39,6 +41,17 @@ const char* const kRootFix =
     "without it the limit needs --accept";
 const char* const kOtherVersionFix =
     "boot with systemd.unified_cgroup_hierarchy=1 for cgroup v2; where cgroup1 has the controller, that serves instead";
+
+const char* const kSwapFix =
+    "boot with swapaccount=1, or turn swap off; without it a run needs --accept memory=cgroup1-swappiness, or with "
+    "cgroup v2 memory=cgroup2-no-swap-limit";
+
+/// Whether the memory limit of a group made below `base` is one of memory and swap together.
+Finding SeeSwapLimit(const std::string& base, const char* file) {
+  if (::access((base + "/" + file).c_str(), F_OK) == 0) return Finding::Ok(std::string("there is ") + file);
+  if (!sys::HostHasSwap()) return Finding::Ok("this host has no swap");
+  return Finding::Missing(std::string("no ") + file + ", and this host swaps", kSwapFix);
+}
 
 bool HasWord(const std::string& list, std::string_view word) {
   for (std::size_t at = list.find(word); at != std::string::npos; at = list.find(word, at + 1)) {
@@ -92,8 +105,10 @@ void RemoveCgroup(const std::string& path) {
   }
 }
 
-/// One try at one place: a child cgroup with the limit. Leaves the place as it was found.
-std::string TryV2At(const std::string& base, const std::string& name, const Controller& controller) {
+/// One try at one place: a child cgroup with the limit. Leaves the place as it was found. `swap` is set where the child
+/// has a limit of memory.
+std::string TryV2At(const std::string& base, const std::string& name, const Controller& controller,
+                    std::optional<Finding>& swap) {
   const std::string child = base + "/" + name, control = base + "/cgroup.subtree_control";
   if (!HasWord(ReadSmall(base + "/cgroup.controllers"), controller.name))
     return std::string("cgroup.controllers does not list ") + controller.name;
@@ -107,6 +122,7 @@ std::string TryV2At(const std::string& base, const std::string& name, const Cont
     trouble = "mkdir: " + ErrnoText(errno);
   else
     trouble = SetLimit(child, controller);
+  if (trouble.empty() && std::string_view(controller.name) == "memory") swap = SeeSwapLimit(child, "memory.swap.max");
   RemoveCgroup(child);
   // Somebody who made a cgroup here meanwhile counts on the controller.
   if (enabled_here && !HasChildren(base)) (void)WriteOnce(control, std::string("-") + controller.name);
@@ -114,10 +130,11 @@ std::string TryV2At(const std::string& base, const std::string& name, const Cont
 }
 
 void TryV2(const std::vector<std::string>& places, const std::string& name, const char* fix, Findings& findings) {
+  std::optional<Finding> swap;
   for (const Controller& controller : kV2) {
     std::string trouble = places.empty() ? "no cgroup v2 hierarchy is mounted" : "";
     for (const std::string& base : places) {
-      const std::string why = TryV2At(base, name, controller);
+      const std::string why = TryV2At(base, name, controller, swap);
       if (why.empty()) {
         trouble.clear();
         break;
@@ -128,6 +145,7 @@ void TryV2(const std::vector<std::string>& places, const std::string& name, cons
                  trouble.empty() ? Finding::Ok(std::string("a child cgroup took ") + controller.file)
                                  : Finding::Missing(trouble, fix));
   }
+  findings.Add("cgroup2.swap", swap.value_or(Finding::Missing("no cgroup v2 limits memory here", fix)));
 }
 
 Finding TryV1(const std::string& base, const std::string& name, const Controller& controller, const char* fix) {
@@ -191,7 +209,7 @@ void AddCgroupProbes(const Caller& caller, const ProbeOptions& options, std::vec
   for (const std::string& place : {caller.root ? places.v2_top : places.v2_parent, places.v2_own})
     if (!place.empty() && std::ranges::find(v2, place) == v2.end()) v2.push_back(place);
   specs.emplace_back(
-      std::vector<std::string>{"cgroup2.memory", "cgroup2.pids", "cgroup2.cpu"},
+      std::vector<std::string>{"cgroup2.memory", "cgroup2.pids", "cgroup2.cpu", "cgroup2.swap"},
       [v2, name, v2_fix](Findings& findings) { TryV2(v2, name, v2_fix, findings); },
       [v2, name] {
         for (const std::string& base : v2) RemoveCgroup(base + "/" + name);
@@ -208,6 +226,8 @@ void AddCgroupProbes(const Caller& caller, const ProbeOptions& options, std::vec
         std::vector<std::string>{probe},
         [=](Findings& findings) { findings.Add(probe, TryV1(base, own_name, controller, fix)); },
         [=] { RemoveCgroup(base + "/" + own_name); });
+    if (std::string_view(controller.name) == "memory")
+      specs.emplace_back("cgroup1.swap", [base] { return SeeSwapLimit(base, "memory.memsw.limit_in_bytes"); });
   }
 }
 

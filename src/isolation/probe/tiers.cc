@@ -50,6 +50,16 @@ TierVerdict JudgeProcess(const HostReport& report) {
     return report.Has(v2) || scope || (root && report.Has(v1));
   };
   if (!limited("cgroup1.memory", "cgroup2.memory")) verdict.accept["memory"] = "rlimit";
+  // The jail takes cgroup v2 where it can. A limit of memory that leaves swap out has a name of its own.
+  const auto leaves_swap = [&](std::string_view probe) {
+    const Probe* found = report.Find(probe);
+    return found != nullptr && !found->ok;
+  };
+  if (report.Has("cgroup2.memory")) {
+    if (leaves_swap("cgroup2.swap")) verdict.accept["memory"] = "cgroup2-no-swap-limit";
+  } else if (root && report.Has("cgroup1.memory") && leaves_swap("cgroup1.swap")) {
+    verdict.accept["memory"] = "cgroup1-swappiness";
+  }
   if (!limited("cgroup1.pids", "cgroup2.pids")) verdict.accept["pids"] = "rlimit";
   if (!limited("cgroup1.cpu", "cgroup2.cpu")) verdict.accept["cpus"] = "affinity";
   if (!limited("cgroup1.cpuacct", "cgroup2.cpu")) verdict.accept["cpu-time"] = "rlimit";

@@ -88,6 +88,18 @@ TEST(JudgeTiers, CgroupV1ServesRootAndNotUsers) {
   }
 }
 
+TEST(JudgeTiers, Attack47_AMemoryLimitThatLeavesSwapOutIsNamed) {
+  HostReport v1 = Without(Everything("root"), {"cgroup2.memory", "cgroup2.pids", "cgroup2.cpu"});
+  for (const char* name : {"cgroup1.memory", "cgroup1.pids", "cgroup1.cpu", "cgroup1.cpuacct"})
+    v1.probes.push_back({name, true, "fine", ""});
+  v1.probes.push_back({"cgroup1.swap", false, "no memory.memsw.limit_in_bytes, and this host swaps", "f"});
+  EXPECT_EQ(AcceptArguments(Process(v1)), "--accept memory=cgroup1-swappiness");
+
+  HostReport v2 = Everything("user");
+  v2.probes.push_back({"cgroup2.swap", false, "no memory.swap.max, and this host swaps", "f"});
+  EXPECT_EQ(AcceptArguments(Process(v2)), "--accept memory=cgroup2-no-swap-limit");
+}
+
 TEST(JudgeTiers, ADelegatedScopeServesUsers) {
   HostReport report = Without(Everything("user"), {"cgroup2.memory", "cgroup2.pids", "cgroup2.cpu"});
   report.probes.push_back({"cgroup2.scope", true, "fine", ""});

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "sys/swap.h"
+
 namespace writ::isolation::process {
 namespace {
 
@@ -109,7 +111,26 @@ bool UsableV2(const std::string& path) {
   return directory.valid() && WriteAt(directory.get(), "cgroup.subtree_control", "+memory +pids +cpu") && enabled();
 }
 
+/// MemoryMechanism of the group `directory` (a descriptor), or of groups to be made below it. /proc/swaps is only
+/// looked at where the kernel does not count swap.
+std::string_view MemoryMechanismAt(int directory, CgroupVersion version) {
+  const char* const file = version == CgroupVersion::kV2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+  const bool limited = ::faccessat(directory, file, F_OK, 0) == 0;
+  return MemoryMechanism(version, limited, !limited && sys::HostHasSwap());
+}
+
+std::string MemoryMechanismBelow(const std::string& path, CgroupVersion version) {
+  const sys::UniqueFd directory{::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  return std::string(MemoryMechanismAt(directory.get(), version));
+}
+
 }  // namespace
+
+std::string_view MemoryMechanism(CgroupVersion version, bool swap_is_limited, bool host_has_swap) {
+  const bool whole = swap_is_limited || !host_has_swap;
+  if (version == CgroupVersion::kV2) return whole ? "cgroup2" : "cgroup2-no-swap-limit";
+  return whole ? "cgroup1" : "cgroup1-swappiness";
+}
 
 CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
   CgroupPlan plan;
@@ -129,7 +150,8 @@ CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
     if (!own.empty() && own != hierarchy.mount_point) candidates.push_back(own);
     for (const std::string& path : candidates) {
       if (!UsableV2(path)) continue;
-      plan.parents_.push_back({"", path, CellCgroup::Version::kV2});
+      plan.parents_.push_back({"", path, CgroupVersion::kV2});
+      plan.memory_ = MemoryMechanismBelow(path, CgroupVersion::kV2);
       return plan;
     }
   }
@@ -139,7 +161,8 @@ CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
       if (hierarchy.v2 || !Contains(hierarchy.controllers, ',', controller)) continue;
       const std::string path = PathIn(hierarchy, OwnCgroup(controller));
       if (path.empty() || ::access(path.c_str(), W_OK) != 0) continue;
-      plan.parents_.push_back({controller, path, CellCgroup::Version::kV1});
+      plan.parents_.push_back({controller, path, CgroupVersion::kV1});
+      if (std::string_view(controller) == "memory") plan.memory_ = MemoryMechanismBelow(path, CgroupVersion::kV1);
       break;
     }
   }
@@ -147,8 +170,9 @@ CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
 }
 
 std::string CgroupPlan::MechanismFor(std::string_view controller) const {
+  if (controller == "memory") return memory_;
   for (const Parent& parent : parents_) {
-    if (parent.version == CellCgroup::Version::kV2) return "cgroup2";
+    if (parent.version == CgroupVersion::kV2) return "cgroup2";
     if (parent.controller == controller) return "cgroup1";
   }
   return {};
@@ -156,6 +180,7 @@ std::string CgroupPlan::MechanismFor(std::string_view controller) const {
 
 Result<CellCgroup> CgroupPlan::Make() {
   CellCgroup cell;
+  cell.promised_memory_ = memory_;
   const std::string name = fmt::format("{}{}-{}", kCellPrefix, ::getpid(), next_++);
   for (const Parent& parent : parents_) {
     CellCgroup::Directory directory;
@@ -171,7 +196,7 @@ Result<CellCgroup> CgroupPlan::Make() {
       sys::UniqueFd fd{::openat(at, file, O_RDONLY | O_CLOEXEC)};
       if (fd.valid()) cell.stats_.emplace_back(key, std::move(fd));
     };
-    if (parent.version == CellCgroup::Version::kV2) {
+    if (parent.version == CgroupVersion::kV2) {
       stat("v2.cpu", "cpu.stat");
       stat("v2.peak", "memory.peak");
       stat("v2.oom", "memory.events");
@@ -213,6 +238,7 @@ CellCgroup& CellCgroup::operator=(CellCgroup&& other) noexcept {
   std::swap(tasks_, other.tasks_);
   std::swap(into_, other.into_);
   std::swap(stats_, other.stats_);
+  promised_memory_ = std::move(other.promised_memory_);
   applied_ = other.applied_;
   any_applied_ = other.any_applied_;
   return *this;
@@ -228,7 +254,7 @@ CellCgroup::~CellCgroup() {
 
 bool CellCgroup::Controls(std::string_view controller) const {
   return std::any_of(directories_.begin(), directories_.end(), [&](const Directory& directory) {
-    return directory.version == Version::kV2 || directory.controller == controller;
+    return directory.version == CgroupVersion::kV2 || directory.controller == controller;
   });
 }
 
@@ -238,7 +264,7 @@ Result<Mechanisms> CellCgroup::Apply(const Limits& limits) {
   const auto quota = std::to_string(std::max<std::int64_t>(1000, kCpuPeriodUs * limits.cpu_millis / 1000));
   for (const Directory& directory : directories_) {
     const int at = directory.fd.get();
-    const bool v2 = directory.version == Version::kV2;
+    const bool v2 = directory.version == CgroupVersion::kV2;
     const std::string mechanism = v2 ? "cgroup2" : "cgroup1";
     if (v2 || directory.controller == "memory") {
       if (fresh || applied_.memory_bytes != limits.memory_bytes) {
@@ -256,7 +282,11 @@ Result<Mechanisms> CellCgroup::Apply(const Limits& limits) {
           if (!swap_counted) WRIT_TRY("forbid swap", WriteAt(at, "memory.swappiness", "0"));
         }
       }
-      enforced["memory"] = mechanism;
+      const std::string_view memory = MemoryMechanismAt(at, directory.version);
+      if (memory != mechanism && promised_memory_ == mechanism)
+        return Fail(Code::kUnavailable, "swap was turned on and this kernel's control group does not limit it: try again, "
+                                        "and say --accept memory={}", memory);
+      enforced["memory"] = memory;
     }
     if (v2 || directory.controller == "pids") {
       if (fresh || applied_.pids != limits.pids)

@@ -10,6 +10,14 @@
 
 namespace writ::isolation::process {
 
+enum class CgroupVersion : std::uint8_t { kV1, kV2 };
+
+/// What a memory limit of a control group amounts to. "cgroup1", "cgroup2": swap is limited too, or there is none to
+/// use. Else the guest's memory is limited and what the kernel swaps out is not: "cgroup1-swappiness" (swappiness 0,
+/// which discourages swapping), "cgroup2-no-swap-limit".
+/// Sources: Linux Documentation/admin-guide/cgroup-v1/memory.rst, 2.4 and 5.3; cgroup-v2.rst, "memory.swap.max".
+std::string_view MemoryMechanism(CgroupVersion version, bool swap_is_limited, bool host_has_swap);
+
 /// The control group of one cell, over one v2 directory or several v1 directories. Destruction removes them; the
 /// processes inside must be dead by then.
 class CellCgroup {
@@ -28,8 +36,9 @@ class CellCgroup {
   /// True when this controller ("memory", "pids", "cpu", "cpuacct") holds the cell.
   bool Controls(std::string_view controller) const;
 
-  /// Sets memory (without swap), pids (one more for PID 1) and cpu. Writes only what differs from the last call.
-  /// Returns what is enforced, for example {"memory": "cgroup1"}.
+  /// Sets memory (without swap, where the kernel can), pids (one more for PID 1) and cpu. Writes only what differs from
+  /// the last call. Returns what is enforced, for example {"memory": "cgroup1"}.
+  /// Errors: kUnavailable when the memory limit became weaker than CgroupPlan said, because swap was turned on since.
   Result<Mechanisms> Apply(const Limits& limits);
 
   /// Readable files that tell use and out-of-memory kills: name as in CellReply::stats, descriptor.
@@ -37,17 +46,17 @@ class CellCgroup {
 
  private:
   friend class CgroupPlan;
-  enum class Version : std::uint8_t { kV1, kV2 };
   struct Directory {
     std::string controller;  ///< "memory", "pids", "cpu", "cpuacct"; "" for v2
     std::string path;
     sys::UniqueFd fd;
-    Version version = Version::kV1;
+    CgroupVersion version = CgroupVersion::kV1;
   };
   std::vector<Directory> directories_;
   std::vector<sys::UniqueFd> tasks_;
   sys::UniqueFd into_;
   std::vector<std::pair<std::string, sys::UniqueFd>> stats_;
+  std::string promised_memory_;  ///< CgroupPlan::memory_
   Limits applied_;
   bool any_applied_ = false;
 };
@@ -60,7 +69,7 @@ class CgroupPlan {
   /// Finding nothing is not an error: Available() then names no controller.
   static CgroupPlan Find(bool as_root, const std::string& delegated);
 
-  /// "cgroup1", "cgroup2" or "" for "memory", "pids", "cpu" and "cpuacct".
+  /// "cgroup1", "cgroup2" or "" for "memory", "pids", "cpu" and "cpuacct"; for "memory" also as MemoryMechanism says.
   std::string MechanismFor(std::string_view controller) const;
   /// Makes the directories of one more cell. Errors: kDenied, kExhausted (too many cgroups).
   Result<CellCgroup> Make();
@@ -70,9 +79,10 @@ class CgroupPlan {
  private:
   struct Parent {
     std::string controller, path;
-    CellCgroup::Version version;
+    CgroupVersion version;
   };
   std::vector<Parent> parents_;
+  std::string memory_;  ///< MemoryMechanism when the plan was made
   std::uint64_t next_ = 0;
 };
 

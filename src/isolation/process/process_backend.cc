@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include "isolation/process/process_session.h"
 #include "isolation/process/seccomp/filter.h"
@@ -20,6 +21,9 @@ namespace {
 /// Limits whose strong form needs a control group, and the weaker mechanism a contract may accept instead.
 constexpr std::array<std::pair<const char*, const char*>, 4> kWeaker = {
     {{"memory", "rlimit"}, {"pids", "rlimit"}, {"cpus", "affinity"}, {"cpu-time", "rlimit"}}};
+
+/// Memory limits that leave swap out (cgroup.h, MemoryMechanism).
+constexpr std::array kMemoryOnly = {"cgroup1-swappiness", "cgroup2-no-swap-limit"};
 
 Result<> CheckHostLimits(const Limits& limits) {
   WRIT_TRY("limits", CheckLimits(limits));
@@ -40,6 +44,9 @@ Mechanisms MissingAcceptance(const Mechanisms& offered, const Mechanisms& accept
   };
   for (const auto& [limit, mechanism] : kWeaker)
     if (!offered.contains(limit)) need(limit, mechanism);
+  if (const auto memory = offered.find("memory"); memory != offered.end())
+    for (const char* partial : kMemoryOnly)
+      if (memory->second == partial) need("memory", partial);
   if (const auto groups = offered.find("groups"); groups != offered.end() && groups->second == "kept") need("groups", "kept");
   return missing;
 }
@@ -56,13 +63,17 @@ Result<> ProcessBackend::Accepts(const SessionSpec& spec) const {
   const Mechanisms missing = MissingAcceptance(offered, spec.accepted);
   if (missing.empty()) return {};
   std::string list, names;
+  std::set<std::string_view> reasons;
   for (const auto& [limit, mechanism] : missing) {
     list += fmt::format(" --accept {}={}", limit, mechanism);
     names += (names.empty() ? "" : ", ") + limit;
+    reasons.insert(limit == "groups"             ? "no newuidmap"
+                   : mechanism.starts_with("cgroup") ? "its control group does not limit swap"
+                                                 : "no usable control group");
   }
   return Fail(Code::kUnavailable,
-              "this host cannot fully enforce {} for this user (no usable control group{}); to run with the weaker mechanisms, say{}",
-              names, missing.contains("groups") ? ", no newuidmap" : "", list);
+              "this host cannot fully enforce {} for this user ({}); to run with the weaker mechanisms, say{}", names,
+              fmt::join(reasons, ", "), list);
 }
 
 Result<std::unique_ptr<Session>> ProcessBackend::Start(SessionSpec spec, OutputSink& sink) {

@@ -17,6 +17,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "isolation/process/cgroup.h"
 #include "isolation/test_user_for_test.h"
 
 namespace writ::isolation::process {
@@ -149,6 +150,21 @@ TEST_F(ProcessTier, WeakerLimitsNeedAcceptance) {
   EXPECT_TRUE(MissingAcceptance({{"groups", "kept"}}, kWeakest).empty());
   EXPECT_EQ(MissingAcceptance({{"groups", "none"}}, {{"memory", "watch"}, {"pids", "rlimit"}, {"cpus", "affinity"}, {"cpu-time", "rlimit"}}),
             (Mechanisms{{"memory", "rlimit"}}));
+  Mechanisms v1 = {{"memory", "cgroup1-swappiness"}, {"pids", "cgroup1"}, {"cpus", "cgroup1"}, {"cpu-time", "cgroup1"}};
+  EXPECT_EQ(MissingAcceptance(v1, {}), (Mechanisms{{"memory", "cgroup1-swappiness"}}));
+  EXPECT_EQ(MissingAcceptance(v1, {{"memory", "rlimit"}}), (Mechanisms{{"memory", "cgroup1-swappiness"}}));
+  EXPECT_TRUE(MissingAcceptance(v1, {{"memory", "cgroup1-swappiness"}}).empty());
+  v1["memory"] = "cgroup1";
+  EXPECT_TRUE(MissingAcceptance(v1, {}).empty());
+}
+
+TEST(MemoryMechanism, IsWholeOnlyWhereSwapIsLimitedOrAbsent) {
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV1, true, true), "cgroup1");
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV1, false, false), "cgroup1");
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV1, false, true), "cgroup1-swappiness");
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV2, true, true), "cgroup2");
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV2, false, false), "cgroup2");
+  EXPECT_EQ(MemoryMechanism(CgroupVersion::kV2, false, true), "cgroup2-no-swap-limit");
 }
 
 TEST_F(ProcessTier, ZeroNeverMeansUnlimited) {
