@@ -76,12 +76,13 @@ contract::ContractExtension ExtensionOf(const CreateRun& request, const session:
   if (given.workspace.valid()) writ.workspace = {.mode = "copy-on-write", .sha256 = workspace::DigestOf(given.manifest)};
   if (given.root.valid()) {
     const std::size_t slash = given.root_path.rfind('/');
-  const std::string name = given.root_path.substr(slash + 1);
+    const std::string name = given.root_path.substr(slash + 1);
     writ.root = {.label = contract::FitText(name.empty() ? "/" : name, 256), .sha256 = {}};
   }
   for (const auto& entry : request.env)
     if (entry.source == EnvSource::kCaller) writ.env_from_caller.push_back(entry.name);
   writ.terminal = request.terminal.has_value();
+  if (!request.identity.empty()) writ.identity = request.identity;
   writ.nonce = contract::MakeNonce();
   return writ;
 }

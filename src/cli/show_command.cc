@@ -102,6 +102,7 @@ std::string Render(const api::RunDetails& run, const std::vector<Json>& events) 
   Rows rows;
   rows.push_back({"Run", fmt::format("{}  {}", EscapeVisible(run.row.run_id), EscapeVisible(run.row.status))});
   rows.push_back({"Who asked", fmt::format("{} ({}), {} UTC", Text(contract, {"requestedBy", "id"}), Text(contract, {"requestedBy", "kind"}), ShowTime(run.row.created_at))});
+  if (asked && asked->identity) rows.push_back({"  as", EscapeVisible(*asked->identity)});
   rows.push_back({"What was asked", EscapeVisible(run.row.command, kTextColumns)});
   rows.push_back({"  tier", asked ? EscapeVisible(asked->tier) : "the contract's extension cannot be read"});
   rows.push_back({"  policy", Text(contract, {"policyHash"})});

@@ -57,6 +57,7 @@ struct ContractExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  std::optional<std::string> identity;  ///< of the policy, that it was judged as; 1 to 256 bytes
   std::string decision;                 ///< head of the decision log
   std::optional<std::string> approval;
   std::string nonce;                    ///< MakeNonce()

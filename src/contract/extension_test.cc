@@ -20,6 +20,7 @@ ContractExtension FullContract() {
   extension.root = RootImage{"debian", std::string(64, 'c')};
   extension.env_from_caller = {"LANG"};
   extension.terminal = true;
+  extension.identity = "nightly";
   extension.decision = std::string(64, 'd');
   extension.approval = std::string(64, 'e');
   extension.nonce = MakeNonce();

@@ -92,7 +92,8 @@ class Section {
 
 std::string Who(const Json* contract, const Json* receipt) {
   Section section("who");
-  section.Line(fmt::format("{} asked", ActorText(MemberOf(contract, "requestedBy"))));
+  const std::string_view identity = TextOf(MemberOf(contract, kExtension), "identity");
+  section.Line(fmt::format("{} asked{}{}", ActorText(MemberOf(contract, "requestedBy")), identity.empty() ? "" : ", as ", identity));
   section.List("approved by", ItemsOf(contract, "approvedBy"), [](const Json& actor) { return ActorText(&actor); });
   section.Line(fmt::format("keys: plane {}, runner {}", TextOf(MemberOf(contract, "issuer"), "keyId"),
                            TextOf(MemberOf(receipt, "runner"), "keyId")));

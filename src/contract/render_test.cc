@@ -102,7 +102,7 @@ TEST(Render, LongListsAreCut) {
 TEST(Render, ExtensionMembersAreShown) {
   Json bundle = test::VectorFile("bundle-valid.json");
   Json contract = *bundle.Find("contract"), receipt = *bundle.Find("receipt");
-  contract.Set("writ", canon::Parse(R"({"v":1,"tier":"process","limits":{"wallTimeMs":600000,"cpuTimeMs":600000,"memoryBytes":1073741824,
+  contract.Set("writ", canon::Parse(R"({"v":1,"tier":"process","identity":"nightly","limits":{"wallTimeMs":600000,"cpuTimeMs":600000,"memoryBytes":1073741824,
     "pids":256,"diskBytes":536870912},"inputs":[{"name":"data.csv","bytes":2048}]})", canon::Mode::kStrict).value());
   receipt.Set("writ", canon::Parse(R"({"v":1,"tier":"process","enforced":{"memory":"cgroup2","network":"netns"},
     "termination":{"how":"exited","code":0},"use":{"wallUs":91000,"cpuUserUs":1000,"cpuSystemUs":2000,"memoryPeakBytes":4194304,
@@ -110,7 +110,7 @@ TEST(Render, ExtensionMembersAreShown) {
     "missing":["extra"]})", canon::Mode::kStrict).value());
   bundle.Set("contract", contract).Set("receipt", receipt);
   const std::string screen = RenderStory(bundle, VerifyBundle(bundle));
-  for (const char* line : {"limits 600.0 s, 600.0 s cpu, ", "inputs: data.csv (", "completed, exited 0\n", "0.003 s cpu", "enforced memory=cgroup2 network=netns",
+  for (const char* line : {"alice@example.com asked, as nightly\n", "limits 600.0 s, 600.0 s cpu, ", "inputs: data.csv (", "completed, exited 0\n", "0.003 s cpu", "enforced memory=cgroup2 network=netns",
                            "outputs: sum.txt (12 bytes)", "not released: core", "missing: extra"}) {
     EXPECT_NE(screen.find(line), std::string::npos) << line << "\n" << screen;
   }

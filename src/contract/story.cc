@@ -62,7 +62,7 @@ Json ReceiptStory(const Json& contract, const Json& receipt) {
   const Json* isolation = Inside(receipt, "runner", "isolation");
   const Json* artifacts = Inside(receipt, "workspaceOut", "artifactHashes");
   const Json* count = receipt.Find("eventCount");
-  return Json::Of({
+  Json story = Json::Of({
       {"runId", TextOf(&receipt, "runId")},
       {"status", TextOf(&receipt, "status")},
       {"actor", ActorText(contract.Find("requestedBy"))},
@@ -79,6 +79,8 @@ Json ReceiptStory(const Json& contract, const Json& receipt) {
       {"eventsHead", TextOf(&receipt, "eventsHead")},
       {"verificationCommand", fmt::format("{} verify <bundle.json>", kDialect)},
   });
+  if (std::string identity = TextOf(contract.Find(kExtension), "identity"); !identity.empty()) story.Set("identity", identity);
+  return story;
 }
 
 EventSummary Summarise(const Json& event) {

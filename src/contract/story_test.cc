@@ -43,6 +43,13 @@ TEST(ReceiptVectors, StoryCanonicalTextAndSignatures) {
   EXPECT_TRUE(receipt == countersigned);
 }
 
+TEST(ReceiptStory, NamesTheIdentityThatThePolicyJudged) {
+  Json contract = Json::Of({{"requestedBy", Json::Of({{"kind", "human"}, {"id", "alice"}})}});
+  EXPECT_EQ(ReceiptStory(contract, Json::MakeObject()).Find("identity"), nullptr);
+  contract.Set("writ", Json::Of({{"v", 1}, {"identity", "nightly"}}));
+  EXPECT_EQ(*ReceiptStory(contract, Json::MakeObject()).FindString("identity"), "nightly");
+}
+
 TEST(ReceiptVectors, MadeFromItsChainItIsTheRecordedOne) {
   const Json bundle = test::VectorFile("bundle-valid.json");
   ASSERT_TRUE(bundle.is_object());

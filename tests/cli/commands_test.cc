@@ -135,6 +135,22 @@ TEST(Commands, ShowAnswersTheFiveQuestions) {
   EXPECT_EQ(Member(*json.Find("receipt"), "status"), "completed");
 }
 
+TEST(Commands, TheIdentityThatPolicyJudgedIsInTheEvidence) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  const std::string policy = machine.Write("policy.yaml",
+                                           "version: 1\nname: two\nrunners: {allowPools: [local]}\nagents: {allow: [command]}\n"
+                                           "tiers: {allow: [process]}\nidentities: [{id: nightly, tools: [\"true\"]}]\n");
+  ASSERT_EQ(machine.Run({"run", "-q", "--policy", policy, "--as", "nightly", "--", "true"}).status, 0);
+  EXPECT_EQ(machine.Run({"run", "-q", "--policy", policy, "--as", "daily", "--", "true"}).status, 122);
+  const std::string id = machine.NewestRun();
+  EXPECT_EQ(Member(*machine.Json({"show", "--json", id}).Find("contract")->Find("writ"), "identity"), "nightly");
+  EXPECT_THAT(machine.Run({"show", id}).out, HasSubstr("nightly"));
+  EXPECT_THAT(machine.Run({"verify", id}).out, HasSubstr("asked, as nightly"));
+  ASSERT_EQ(machine.Run({"run", "-q", "--", "true"}).status, 0);
+  EXPECT_EQ(machine.Json({"show", "--json", machine.NewestRun()}).Find("contract")->Find("writ")->Find("identity"), nullptr);
+}
+
 TEST(Commands, CanonAndHash) {
   const Machine machine;
   const std::string file = machine.Write("x.json", "{\"b\": 1.0, \"a\": [true, null]}");
