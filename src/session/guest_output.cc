@@ -25,22 +25,50 @@ Result<std::string> BlobSpill::Finish(storage::Durability durability) {
   return blobs_.Put(AsBytes(buffer_), durability);
 }
 
-GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits)
+GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits,
+                         const Redaction& redaction)
     : live_(live),
       stdout_max_(limits.stdout_bytes),
       stderr_max_(limits.stderr_bytes),
       log_(blobs),
       out_(blobs),
-      err_(blobs) {}
+      err_(blobs),
+      out_redactors_(redaction),
+      err_redactors_(redaction),
+      log_redactor_(redaction) {}
+
+secrets::Redactor::Sink GuestOutput::ToLive(isolation::Stream stream) {
+  return [this, stream](ByteView bytes) { return live_.Write(stream, bytes); };
+}
+
+secrets::Redactor::Sink GuestOutput::ToStore(isolation::Stream stream) {
+  return [this, stream](ByteView bytes) -> Result<> {
+    WRIT_TRY("log", log_redactor_.Write(bytes, [this](ByteView piece) { return log_.Write(piece); }));
+    return (stream == isolation::Stream::kStdout ? out_ : err_).Write(bytes);
+  };
+}
 
 Result<> GuestOutput::Write(isolation::Stream stream, ByteView bytes) {
-  WRIT_TRY("log", log_.Write(bytes));
-  WRIT_TRY("log", (stream == isolation::Stream::kStdout ? out_ : err_).Write(bytes));
-  return live_.Write(stream, bytes);
+  Redactors& redactors = RedactorsOf(stream);
+  WRIT_TRY("log", redactors.kept.Write(bytes, ToStore(stream)));
+  return redactors.live.Write(bytes, ToLive(stream));
+}
+
+Result<> GuestOutput::Idle() {
+  for (const auto stream : {isolation::Stream::kStdout, isolation::Stream::kStderr})
+    WRIT_TRY("output", RedactorsOf(stream).live.ReleaseFew(ToLive(stream)));
+  return {};
+}
+
+Result<> GuestOutput::Cut(isolation::Stream stream) {
+  WRIT_TRY("log", RedactorsOf(stream).kept.Cut(ToStore(stream)));
+  return RedactorsOf(stream).live.Cut(ToLive(stream));
 }
 
 Result<> GuestOutput::Truncated(isolation::Stream stream) {
   const bool out = stream == isolation::Stream::kStdout;
+  WRIT_TRY("log", Cut(stream));
+  WRIT_TRY("log", log_redactor_.Cut([this](ByteView piece) { return log_.Write(piece); }));
   marked_ = true;
   const std::string mark = fmt::format("\n[writ: {} is cut here: it reached its limit of {} bytes]\n",
                                        out ? "stdout" : "stderr", out ? stdout_max_ : stderr_max_);
@@ -49,7 +77,13 @@ Result<> GuestOutput::Truncated(isolation::Stream stream) {
 }
 
 Result<CapturedOutput> GuestOutput::Finish(storage::Durability durability) {
+  // A guest that was ended may have been about to write the rest of a value.
+  WRIT_TRY("stdout", Cut(isolation::Stream::kStdout));
+  WRIT_TRY("stderr", Cut(isolation::Stream::kStderr));
+  WRIT_TRY("log", log_redactor_.Cut([this](ByteView piece) { return log_.Write(piece); }));
   CapturedOutput captured;
+  captured.redacted_out = out_redactors_.kept.found();
+  captured.redacted_err = err_redactors_.kept.found();
   captured.out = {WRIT_TRY("store stdout", out_.Finish(durability)), out_.bytes()};
   captured.err = {WRIT_TRY("store stderr", err_.Finish(durability)), err_.bytes()};
   captured.log.bytes = log_.bytes();

@@ -80,6 +80,13 @@ void AddExecuted(const Outcome& outcome, const GuestOutput& output, std::string_
   if (!execution_hash.empty()) events.push_back(event::CommandExecuted(execution_hash, WireExitCode(outcome)));
 }
 
+/// What the backend and this engine enforce together.
+isolation::Guarantees GuaranteesOf(const isolation::Session& session, const Redaction& redaction) {
+  isolation::Guarantees guarantees = session.guarantees();
+  if (redaction != nullptr) guarantees.enforced.insert_or_assign("redaction", std::string(kRedactionMechanism));
+  return guarantees;
+}
+
 /// The run failed by what Writ, not the job, could not do.
 void FailRun(RunEnd& end, const std::string& why) {
   end.exit_code = 125;
@@ -93,8 +100,8 @@ void FailRun(RunEnd& end, const std::string& why) {
 
 /// The guest and what is known of it, from before its start until its files were looked at.
 struct RunEngine::Guest {
-  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits)
-      : output(live, blobs, limits) {}
+  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits, const Redaction& redaction)
+      : output(live, blobs, limits, redaction) {}
 
   GuestOutput output;
   std::unique_ptr<isolation::Session> session;  ///< null: not started
@@ -117,12 +124,13 @@ std::vector<Json> MaterialisedEvents(const Materialised& given) {
 
 Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor) {
   RunEnd end;
-  Guest guest(live, parts_.blobs, order.spec.limits);
+  Guest guest(live, parts_.blobs, order.spec.limits, order.redaction);
   WRIT_TRY("run", Drive(guest, order, log, monitor));
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);
 
-  if (guest.session) end.guarantees = guest.session->guarantees();
+  if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order.redaction);
+  guest.outcome.message = Redact(order.redaction, guest.outcome.message);
   end.outcome = guest.outcome;
   end.ending = EndingOf(guest.outcome, order.requester);
   end.ending.failure = guest.failure;
@@ -149,7 +157,7 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
     return {};
   }
   guest.session = *std::move(started);
-  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(guest.session->guarantees()))));
+  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order.redaction)))));
   Reach(parts_.fault, fault::kStarted);
 
   for (;;) {
@@ -161,6 +169,12 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
     if (outcome.error().code != Code::kDeadline) {
       guest.outcome.how = Termination::kInterrupted;
       guest.outcome.message = outcome.error().what;
+      return {};
+    }
+    if (auto passed = guest.output.Idle(); !passed) {  // as when the backend could not pass output on
+      guest.session->Kill(Termination::kInterrupted);
+      guest.outcome.how = Termination::kInterrupted;
+      guest.outcome.message = std::move(passed).error().what;
       return {};
     }
     const CancelledBy by = monitor.Poll(guest.session.get());
@@ -178,10 +192,10 @@ void RunEngine::Report(Guest& guest, const RunOrder& order, RunEnd& end) {
   // After an interruption by the host the files are not what the job meant to leave.
   const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
   auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,
-                                {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock});
+                                {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock, order.redaction});
   guest.session.reset();
   if (!results) {
-    FailRun(end, results.error().what);
+    FailRun(end, Redact(order.redaction, results.error().what));
     return;
   }
   end.results = *std::move(results);

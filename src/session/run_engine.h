@@ -13,6 +13,7 @@
 #include "session/fault_point.h"
 #include "session/guest_output.h"
 #include "session/materialise.h"
+#include "session/redaction.h"
 #include "session/run_results.h"
 #include "storage/blob_store.h"
 #include "storage/store.h"
@@ -26,6 +27,7 @@ struct RunOrder {
   isolation::SessionSpec spec;  ///< with the layers of `given` (LendLayers)
   std::vector<workspace::DeclaredOutput> outputs;
   std::string execution_hash;
+  Redaction redaction;          ///< of the secrets that were released to it
   contract::ActorRef requester; ///< who cancels, when the run is cancelled here
 };
 

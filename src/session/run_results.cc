@@ -40,10 +40,29 @@ bool IsDirectory(const Change& change) {
   return state && state->type == EntryType::kDirectory;
 }
 
-Result<> TakeChanges(RunResults& results, isolation::Session& guest, workspace::BlobSink& intake, const ResultPlaces& places) {
+/// Keeps secrets out of what is recorded of changes.
+void RedactChanges(workspace::ChangeSet& set, const BlobIntake& intake, const Redaction& redaction) {
+  if (redaction == nullptr) return;
+  const auto holds = [&](std::string_view text) { return Redact(redaction, text) != text; };
+  std::erase_if(set.changes, [&](const Change& change) {
+    const bool named = holds(change.path);
+    if (!named && !(change.after && holds(change.after->target))) return false;
+    set.skipped.push_back({change.path, named ? "its name holds a secret" : "its target holds a secret"});
+    return true;
+  });
+  for (auto& skipped : set.skipped) skipped.path = Redact(redaction, skipped.path);
+  std::ranges::sort(set.skipped, {}, &workspace::Skipped::path);
+  for (auto& change : set.changes) {
+    if (change.after && change.danger.empty() && intake.Redacted(change.after->sha256) > 0)
+      change.danger = "a secret was redacted in it";
+  }
+}
+
+Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
   const auto tree = WRIT_TRY("changes", guest.Tree(isolation::Place::kWorkspace));
   results.changes = WRIT_TRY("changes", workspace::FindChanges(places.given.manifest, tree.root, *tree.opener,
                                                                tree.complete, {}, intake));
+  RedactChanges(results.changes, intake, places.redaction);
   // The lower layer could have been changed under the guest's feet by somebody else.
   results.drift = WRIT_TRY("changes", FindDrift(places.given, places.state, places.clock));
   if (!results.drift.paths.empty()) {
@@ -71,8 +90,11 @@ Result<> TakeChanges(RunResults& results, isolation::Session& guest, workspace::
   BlobOutlet outlet(places.blobs);
   BlobSpill diff(places.blobs);
   const sys::UniqueFd& originals = places.given.workspace.valid() ? places.given.workspace : tree.root;
+  secrets::Redactor redactor(places.redaction);
+  const secrets::Redactor::Sink keep = [&](ByteView bytes) { return diff.Write(bytes); };
   WRIT_TRY("diff", workspace::WriteDiff(results.changes, originals, outlet, {},
-                                        [&](std::string_view text) { return diff.Write(AsBytes(text)); }));
+                                        [&](std::string_view text) { return redactor.Write(AsBytes(text), keep); }));
+  WRIT_TRY("diff", redactor.Finish(keep));
   const std::string hash = WRIT_TRY("diff", diff.Finish(Durability::kBuffered));
   if (hash.empty()) return {};
   results.artifacts.push_back({"diff", "", hash, diff.bytes()});
@@ -96,13 +118,23 @@ Result<> TakeOutput(RunResults& results, GuestOutput& output) {
   };
   keep("stdout", captured.out);
   keep("stderr", captured.err);
+  const auto redacted = [&](const char* name, std::uint64_t found) {
+    if (found == 0) return;
+    results.events.push_back(event::Extension("writ.stream.redacted", Json::Of({{"stream", name}, {"found", found}})));
+  };
+  redacted("stdout", captured.redacted_out);
+  redacted("stderr", captured.redacted_err);
   return {};
 }
 
-void NameOutput(RunResults& results, const workspace::CollectedOutput& output) {
+void NameOutput(RunResults& results, const workspace::CollectedOutput& output, const BlobIntake& intake) {
   results.events.push_back(event::Extension(
       "writ.output.collected",
       Json::Of({{"name", output.name}, {"sha256", output.sha256}, {"bytes", output.bytes}})));
+  std::uint64_t redacted = intake.Redacted(output.sha256);
+  for (const auto& file : output.files.entries) redacted += intake.Redacted(file.state.sha256);
+  if (redacted > 0)
+    results.events.push_back(event::Extension("writ.output.redacted", Json::Of({{"name", output.name}, {"found", redacted}})));
   if (output.type == EntryType::kFile) {
     results.artifacts.push_back({"output", output.name, output.sha256, output.bytes});
     return;
@@ -129,11 +161,11 @@ std::uint64_t BytesAt(const isolation::GuestTree& tree, std::string_view path) {
   return entry.meta.type == sys::FileType::kRegular ? entry.meta.bytes : 0;
 }
 
-Result<> TakeOutputs(RunResults& results, isolation::Session& guest, workspace::BlobSink& intake, const ResultPlaces& places) {
+Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
   const auto tree = WRIT_TRY("outputs", guest.Tree(isolation::Place::kOut));
   auto& collection = results.collection;
   collection = WRIT_TRY("outputs", workspace::Collect(tree.root, *tree.opener, places.declared, {}, intake));
-  for (const auto& output : collection.outputs) NameOutput(results, output);
+  for (const auto& output : collection.outputs) NameOutput(results, output, intake);
   for (const auto& missing : collection.missing) {
     results.events.push_back(
         event::Extension("writ.output.missing", Json::Of({{"name", missing.path}, {"reason", missing.reason}})));
@@ -154,10 +186,11 @@ Result<> TakeOutputs(RunResults& results, isolation::Session& guest, workspace::
 
 Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places) {
   RunResults results;
-  BlobIntake intake(places.blobs);
+  BlobIntake intake(places.blobs, places.redaction);
   if (guest != nullptr) WRIT_TRY("collect", TakeChanges(results, *guest, intake, places));
   WRIT_TRY("collect", TakeOutput(results, output));
   if (guest != nullptr) WRIT_TRY("collect", TakeOutputs(results, *guest, intake, places));
+  for (Json& said : results.events) RedactEvent(places.redaction, said);
   // Everything at once, and before anything is named: many small blobs cost little more than one.
   std::vector<std::string> hashes;
   for (const auto& artifact : results.artifacts) hashes.push_back(artifact.hash);

@@ -8,6 +8,7 @@
 #include "isolation/backend.h"
 #include "session/guest_output.h"
 #include "session/materialise.h"
+#include "session/redaction.h"
 #include "storage/blob_store.h"
 #include "storage/store.h"
 #include "workspace/changes.h"
@@ -31,10 +32,14 @@ struct ResultPlaces {
   const StatePlace& state;
   storage::BlobStore& blobs;
   const Clock& clock;
+  const Redaction& redaction;
 };
 
 /// Collects changes, diff, log and declared outputs. Precondition: the guest's last process is dead. `guest` is null
 /// when nothing was started: then only the (empty) log is looked at. Everything is durable when this returns.
+/// Secrets are redacted in contents, diff, log, names and events. A change whose name or link target holds one is only
+/// listed as skipped, and one whose content was redacted is held back like other dangerous ones, so that nobody
+/// applies it unasked over a file that still has the value.
 /// Errors: those of the trees and the blob store; nothing of it is named anywhere then.
 Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places);
 

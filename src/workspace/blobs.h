@@ -15,12 +15,18 @@ namespace writ::workspace {
 /// it must not be called again.
 using ContentReader = std::function<Result<std::size_t>(std::span<std::uint8_t>)>;
 
+/// Content that was kept.
+struct KeptContent {
+  std::string sha256;       ///< of the bytes that were kept, in lower-case hex
+  std::uint64_t bytes = 0;  ///< how many; a sink that redacts keeps other bytes than it read
+};
+
 /// Where file contents go. Implemented above this folder over the store; MemoryBlobs for tests.
 class BlobSink {
  public:
   virtual ~BlobSink() = default;
-  /// Reads to the end, keeps the bytes and returns their SHA-256 in lower-case hex. On error nothing is kept.
-  virtual Result<std::string> Put(const ContentReader& read) = 0;
+  /// Reads to the end and keeps the bytes. On error nothing is kept.
+  virtual Result<KeptContent> Put(const ContentReader& read) = 0;
 };
 
 /// Where file contents come from.

@@ -15,7 +15,7 @@ namespace writ::workspace {
 /// Contents in memory. Only for tests.
 class MemoryBlobs final : public BlobSink, public BlobSource {
  public:
-  Result<std::string> Put(const ContentReader& read) override {
+  Result<KeptContent> Put(const ContentReader& read) override {
     std::string text;
     std::array<std::uint8_t, 4096> buffer;
     for (;;) {
@@ -24,9 +24,10 @@ class MemoryBlobs final : public BlobSink, public BlobSource {
       text.append(reinterpret_cast<const char*>(buffer.data()), count);
     }
     std::string hash = crypto::Sha256Hex(text);
+    const std::uint64_t bytes = text.size();
     contents[hash] = std::move(text);
     ++puts;
-    return hash;
+    return KeptContent{std::move(hash), bytes};
   }
 
   Result<sys::UniqueFd> Open(std::string_view sha256) override {

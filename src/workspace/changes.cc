@@ -153,9 +153,10 @@ class ChangeVisitor final : public TreeVisitor {
       return {};
     }
     kept_bytes_ += state.bytes;
-    auto hash = sink_.Put(ReadExactly(fd, state.bytes));
-    if (!hash) return Failed(std::move(hash).error());
-    state.sha256 = *std::move(hash);
+    auto kept = sink_.Put(ReadExactly(fd, state.bytes));
+    if (!kept) return Failed(std::move(kept).error());
+    state.sha256 = std::move(kept->sha256);
+    state.bytes = kept->bytes;
     return {};
   }
 

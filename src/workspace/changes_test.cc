@@ -178,7 +178,7 @@ TEST_F(Changes, AnyNameIsReported) {
 
 TEST_F(Changes, AFailingStoreIsAnErrorNotACut) {
   class Full final : public BlobSink {
-    Result<std::string> Put(const ContentReader&) override { return Fail(Code::kExhausted, "disk full"); }
+    Result<KeptContent> Put(const ContentReader&) override { return Fail(Code::kExhausted, "disk full"); }
   } full;
   after_.Write("a", "1");
   sys::LocalTreeOpener opener;

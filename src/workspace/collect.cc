@@ -55,8 +55,9 @@ class Collector final : public TreeVisitor {
         return Fail(Code::kExhausted, "declared outputs hold more than {} bytes", limits_.bytes_max);
       }
       bytes_ += entry.meta.bytes;
-      state.bytes = entry.meta.bytes;
-      state.sha256 = WRIT_TRY("collect", sink_.Put(ReadExactly(entry.fd.get(), entry.meta.bytes)));
+      auto kept = WRIT_TRY("collect", sink_.Put(ReadExactly(entry.fd.get(), entry.meta.bytes)));
+      state.sha256 = std::move(kept.sha256);
+      state.bytes = kept.bytes;
     }
     CollectedOutput& collected = found_[output->name];
     if (path == output->name) {
