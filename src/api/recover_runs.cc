@@ -36,17 +36,20 @@ Result<> EndDeadRun(LocalState& state, const LocalKeys& keys, const std::string&
     const auto contract = canon::Parse(*run.contract, canon::Mode::kWire);
     if (!contract) return Fail(Code::kCorrupt, "the contract of run {} is not JSON", id);
     const std::string hash = WRIT_TRY("contract", contract::HashUnsigned(*contract));
-    RunSummary summary = DecodeSummary(run.summary);
-    summary.exit_code = 125;
-    summary.ended_at = FormatTimestamp(state.clock().Now());
-    summary.termination = isolation::TerminationName(isolation::Termination::kInterrupted);
+    const auto summarise = [&](std::string_view how) {
+      RunSummary summary = DecodeSummary(run.summary);
+      summary.exit_code = 125;  // as for results that could not be collected
+      summary.ended_at = FormatTimestamp(state.clock().Now());
+      summary.termination = how;
+      return EncodeSummary(summary);
+    };
     const session::Countersigner countersign = [&](Json& receipt, const session::RunFacts& facts) {
       return plane::Countersign(receipt, *contract, hash, facts, keys.runner_pem, keys.plane);
     };
     WRIT_TRY("end run",
              session::EndOrphan({state.store(), state.clock(), *contract, hash, keys.runner, countersign,
                                  state.options().fault_hook},
-                                run, EncodeSummary(summary)));
+                                run, summarise));
   }
   return std::move(*lock).Retire();
 }

@@ -63,7 +63,9 @@ TEST_P(Attack34_CrashAt, TheRunEndsWithAReceiptAndNothingIsLost) {
   ASSERT_TRUE(details);
   ASSERT_TRUE(details->receipt);
   EXPECT_EQ(details->row.status, ended ? "completed" : "failed");
-  EXPECT_EQ(HowEnded(*details->receipt), ended ? "exited" : "interrupted");
+  const bool end_known = std::ranges::find(session::fault::kAll, GetParam()) >=
+                         std::ranges::find(session::fault::kAll, session::fault::kEndRecorded);
+  EXPECT_EQ(HowEnded(*details->receipt), end_known ? "exited" : "interrupted");
   EXPECT_TRUE(contract::DecodeReceiptExtension(*details->receipt->Find("writ")));
   ExpectVerified(*before);
 
@@ -127,6 +129,37 @@ TEST_F(RecoverTest, Attack45_EvidenceShowsThatARestartEndedTheRun) {
   EXPECT_EQ(types[types.size() - 2], "writ.run.interrupted");
   EXPECT_EQ(types.back(), "run.failed");
   EXPECT_EQ(rows->front().exit_code, 125);
+}
+
+TEST_F(RecoverTest, Attack45_TheExitCodeOutlivesACrashDuringCollection) {
+  script_.end.code = 3;
+  ASSERT_TRUE(RunAndDieAt(session::fault::kEndRecorded));
+  const auto rows = plane().List(10, false);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 1u);
+  const auto types = EventTypes(rows->front().run_id);
+  for (const char* type : {"writ.run.ended", "command.executed", "writ.run.interrupted"})
+    EXPECT_EQ(std::ranges::count(types, type), 1) << type;
+  const auto details = plane().Show(rows->front().run_id);
+  ASSERT_TRUE(details && details->receipt);
+  const auto writ = contract::DecodeReceiptExtension(*details->receipt->Find("writ"));
+  ASSERT_TRUE(writ) << writ.error().what;
+  EXPECT_EQ(writ->termination.how, "exited");
+  EXPECT_EQ(writ->termination.code, 3u);
+  EXPECT_EQ(details->row.status, "failed");
+  EXPECT_EQ(details->row.exit_code, 125) << "what the run was to leave was not collected";
+  ExpectVerified(rows->front().run_id);
+}
+
+TEST_F(RecoverTest, Attack45_ACancelledRunStaysCancelled) {
+  script_.steps = {Call{[&] { control_.Cancel(); }}, Sleep{std::chrono::hours{1}}};
+  ASSERT_TRUE(RunAndDieAt(session::fault::kEndRecorded));
+  const auto rows = plane().List(10, false);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(rows->front().status, "cancelled");
+  EXPECT_EQ(EventTypes(rows->front().run_id).back(), "run.cancelled");
+  ExpectVerified(rows->front().run_id);
 }
 
 TEST_F(RecoverTest, CancellingBeforeAndDuringARun) {

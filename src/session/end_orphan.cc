@@ -5,14 +5,32 @@
 
 namespace writ::session {
 
-Result<canon::Json> EndOrphan(const EndParts& parts, const storage::Run& run, std::string_view summary) {
+namespace {
+
+using canon::Json;
+
+/// A text of an object in an object, or "".
+std::string TextIn(const Json& object, std::string_view outer, std::string_view inner) {
+  const Json* member = object.Find(outer);
+  const std::string* text = member == nullptr ? nullptr : member->FindString(inner);
+  return text == nullptr ? "" : *text;
+}
+
+}  // namespace
+
+Result<Json> EndOrphan(const EndParts& parts, const storage::Run& run, const SummaryMaker& summary) {
   EventLog log = WRIT_TRY("recover run", EventLog::Reopen(parts.store, parts.clock, run, parts.contract_hash));
+  std::string how = log.facts().ended ? TextIn(*log.facts().ended, "termination", "how") : "";
   Ending ending;
   ending.status = RunState::kFailed;
-  ending.message = "interrupted: the program that held the run ended before the run did";
-  ending.before.push_back(
-      contract::event::Extension("writ.run.interrupted", canon::Json::Of({{"reason", ending.message}})));
-  return EndRun(parts, log, ending, summary);
+  if (how == "cancelled") {
+    ending.status = RunState::kCancelled;
+    ending.actor = {TextIn(parts.contract, "requestedBy", "kind"), TextIn(parts.contract, "requestedBy", "id")};
+  }
+  ending.message = how.empty() ? "interrupted: the program that held the run ended before the run did"
+                               : "interrupted: the program that held the run ended before it had collected the results";
+  ending.before.push_back(contract::event::Extension("writ.run.interrupted", Json::Of({{"reason", ending.message}})));
+  return EndRun(parts, log, ending, summary(how.empty() ? "interrupted" : how));
 }
 
 }  // namespace writ::session

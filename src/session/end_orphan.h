@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -9,11 +11,15 @@
 
 namespace writ::session {
 
+/// Makes a run's summary from how the run ended, a word of `writ.termination`.
+using SummaryMaker = std::function<std::string(std::string_view how)>;
+
 /// Ends a run whose process died before its receipt was stored: the chain that is left is verified and closed with
-/// writ.run.interrupted and run.failed, and the receipt says `interrupted`. A chain that already has its terminal
-/// event gets the receipt it was owed.
+/// writ.run.interrupted and run.failed. The receipt says `interrupted`, or how the guest ended if the chain knows that;
+/// what was to be collected is lost then. A run that was cancelled stays cancelled. A chain that already has its
+/// terminal event gets the receipt it was owed.
 /// Preconditions: the caller holds the run's lock; `run` was read under it and has a contract and no receipt.
 /// Errors: kCorrupt when contract or chain were changed: nothing is signed over that then.
-Result<canon::Json> EndOrphan(const EndParts& parts, const storage::Run& run, std::string_view summary);
+Result<canon::Json> EndOrphan(const EndParts& parts, const storage::Run& run, const SummaryMaker& summary);
 
 }  // namespace writ::session

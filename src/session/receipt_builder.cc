@@ -31,7 +31,7 @@ Json WritMember(const RunFacts& facts) {
   for (const auto* name : {"kernel", "probe"}) Copy(writ, facts.host, name);
   for (const auto* name : {"tier", "backend", "enforced"}) Copy(writ, facts.cell, name);
   for (const auto* name : {"termination", "use"}) Copy(writ, facts.ended, name);
-  if (facts.interrupted) {
+  if (facts.interrupted && !facts.ended) {
     contract::TerminationRecord termination{.how = "interrupted", .code = {}, .message = {}};
     if (const auto* reason = facts.interrupted->FindString("reason")) termination.message = *reason;
     writ.Set("termination", contract::ToJson(termination));

@@ -64,8 +64,8 @@ std::string ProblemOf(const Outcome& outcome, CancelledBy by) {
 }
 
 /// The facts of the guest's end. `execution_hash` is empty when nothing was started.
-void AddExecuted(const Outcome& outcome, const GuestOutput& output, std::string_view execution_hash,
-                 std::vector<Json>& events) {
+std::vector<Json> ExecutedEvents(const Outcome& outcome, const GuestOutput& output, std::string_view execution_hash) {
+  std::vector<Json> events;
   const auto truncated = [&](const char* stream, std::uint64_t kept) {
     events.push_back(
         event::Extension("writ.stream.truncated", Json::Of({{"stream", stream}, {"keptBytes", kept}})));
@@ -78,6 +78,7 @@ void AddExecuted(const Outcome& outcome, const GuestOutput& output, std::string_
     events.push_back(event::Extension("writ.run.interrupted", Json::Of({{"reason", outcome.message}})));
   events.push_back(event::Extension("writ.run.ended", EndFacts(outcome)));
   if (!execution_hash.empty()) events.push_back(event::CommandExecuted(execution_hash, WireExitCode(outcome)));
+  return events;
 }
 
 /// What the backend and this engine enforce together.
@@ -136,6 +137,9 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   end.ending.failure = guest.failure;
   end.exit_code = ShellExitCode(guest.outcome, guest.cancelled_by);
   end.problem = ProblemOf(guest.outcome, guest.cancelled_by);
+  // Before the results are looked at, which may take long: whoever ends this run after a crash knows this much.
+  WRIT_TRY("run", log.Append(ExecutedEvents(guest.outcome, guest.output, guest.session ? order.execution_hash : "")));
+  Reach(parts_.fault, fault::kEndRecorded);
   Report(guest, order, end);
   Reach(parts_.fault, fault::kCollected);
   return end;
@@ -185,10 +189,9 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
   }
 }
 
-/// Collects what the guest left, and puts everything since its end into `end.ending`.
+/// Collects what the guest left, and puts what was found into `end.ending`.
 void RunEngine::Report(Guest& guest, const RunOrder& order, RunEnd& end) {
   auto& events = end.ending.before;
-  AddExecuted(guest.outcome, guest.output, guest.session ? order.execution_hash : "", events);
   // After an interruption by the host the files are not what the job meant to leave.
   const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
   auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,

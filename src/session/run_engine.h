@@ -41,7 +41,8 @@ class RunMonitor {
   virtual void OnGuestEnd() {}
 };
 
-/// What became of it. `ending`, with every event since the guest's end, still has to be written (session/end_run.h).
+/// What became of it. How the guest ended is in the chain; `ending`, with what was collected since, still has to be
+/// written (session/end_run.h).
 struct RunEnd {
   isolation::Outcome outcome;
   isolation::Guarantees guarantees;  ///< empty when nothing was started
