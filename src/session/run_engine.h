@@ -27,7 +27,7 @@ struct RunOrder {
   isolation::SessionSpec spec;  ///< with the layers of `given` (LendLayers)
   std::vector<workspace::DeclaredOutput> outputs;
   std::string execution_hash;
-  Redaction redaction;          ///< of the secrets that were released to it
+  Redaction redaction = {};     ///< of the secrets that were released to it
   contract::ActorRef requester; ///< who cancels, when the run is cancelled here
 };
 
