@@ -1,4 +1,4 @@
-// Start to exit of /bin/true: plain fork+exec, a warm cell, a cold cell, bubblewrap, the whole `writ run`, interleaved in
+// Start to exit of /bin/true: plain fork+exec, a warm cell, a cold cell, the first cell of a process, bubblewrap, the whole `writ run`, interleaved in
 // one run so that a drifting machine changes all alike. Then many runs in a row, with a check that nothing is left behind.
 // Usage: cell_bench [ROUNDS] [RUNS_IN_A_ROW]
 
@@ -128,14 +128,16 @@ void CompareStarts(int rounds) {
                                           "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
                                           "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/work", "/bin/true", nullptr};
   NoSink sink;
-  auto warm_backend = Open(2);
-  std::vector<double> plain, warm, cold, peer, whole;
+  auto warm_backend = Open(2), cold_backend = Open(0);
+  std::vector<double> plain, warm, cold, first, peer, whole;
   for (int i = 0; i < rounds; ++i) {
     plain.push_back(Microseconds([] { ForkExec({"/bin/true", nullptr}); }));
     std::unique_ptr<Session> session;
     warm.push_back(Microseconds([&] { session = RunTrue(*warm_backend, sink); }));
     session.reset();
-    cold.push_back(Microseconds([&] {
+    cold.push_back(Microseconds([&] { session = RunTrue(*cold_backend, sink); }));
+    session.reset();
+    first.push_back(Microseconds([&] {
       auto backend = Open(0);
       session = RunTrue(*backend, sink);
     }));
@@ -145,7 +147,7 @@ void CompareStarts(int rounds) {
     ::usleep(6000);  // lets the jail have its next cell ready, as a waiting service would
   }
   std::filesystem::remove_all(state);
-  const double p = Median(plain), w = Median(warm), c = Median(cold), all = Median(whole);
+  const double p = Median(plain), w = Median(warm), c = Median(cold), f = Median(first), all = Median(whole);
   fmt::print("start to exit of /bin/true, medians of {} interleaved rounds\n", rounds);
   fmt::print("  fork+exec           {:8.0f} us\n", p);
   fmt::print("  warm cell           {:8.0f} us   {:.2f} x fork+exec\n", w, w / p);
@@ -153,10 +155,11 @@ void CompareStarts(int rounds) {
     const double b = Median(peer);
     fmt::print("  bubblewrap          {:8.0f} us\n", b);
     fmt::print("  warm / bubblewrap   {:8.2f}\n", w / b);
-    fmt::print("  cold cell           {:8.0f} us   {:.2f} x bubblewrap (starts writ-jail too)\n", c, c / b);
+    fmt::print("  cold cell           {:8.0f} us   {:.2f} x bubblewrap (no cell ready)\n", c, c / b);
+    fmt::print("  first cell          {:8.0f} us   {:.2f} x bubblewrap (starts and ends writ-jail too)\n", f, f / b);
     fmt::print("  writ run            {:8.0f} us   {:.2f} x bubblewrap (contract, receipt and both on disk)\n", all, all / b);
   } else {
-    fmt::print("  cold cell           {:8.0f} us   (bubblewrap is not installed)\n", c);
+    fmt::print("  cold cell           {:8.0f} us   (bubblewrap is not installed)\n  first cell          {:8.0f} us\n", c, f);
     fmt::print("  writ run            {:8.0f} us\n", all);
   }
 }

@@ -11,7 +11,7 @@ Result<Backends> StartBackends() {
   Backends backends;
   // One cell is made while this process opens its store and signs the contract; none after it.
   backends.push_back(WRIT_TRY("start writ-jail", writ::isolation::process::ProcessBackend::Create(
-                                                     {.path = "", .warm_cells = 1, .refill = false, .delegated_cgroup = ""})));
+                                                     {.path = "", .warm_cells = 1, .refill = false, .one_run = true, .delegated_cgroup = ""})));
   return backends;
 }
 

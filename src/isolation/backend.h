@@ -93,6 +93,8 @@ enum class Place : std::uint8_t {
   kOut         ///< /out
 };
 
+inline constexpr Place kPlaces[] = {Place::kWorkspace, Place::kOut};
+
 /// A tree left by a guest whose last process is dead.
 struct GuestTree {
   sys::UniqueFd root;
@@ -114,6 +116,9 @@ class Session {
   virtual const Guarantees& guarantees() const noexcept = 0;
   /// Valid after Wait returned an Outcome, until destruction.
   virtual Result<GuestTree> Tree(Place place) = 0;
+  /// Nothing more is asked of the session: what is left of it begins to end, and destruction waits for that. Returns at
+  /// once; a tree it gave is no longer valid.
+  virtual void Close() noexcept {}
 };
 
 /// A kind of isolation. One implementation per tier; one conformance suite over all of them.

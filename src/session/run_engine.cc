@@ -196,7 +196,8 @@ void RunEngine::Report(Guest& guest, const RunOrder& order, RunEnd& end) {
   const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
   auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,
                                 {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock, order.redaction});
-  guest.session.reset();
+  if (guest.session) guest.session->Close();
+  end.closing = std::move(guest.session);
   if (!results) {
     FailRun(end, Redact(order.redaction, results.error().what));
     return;

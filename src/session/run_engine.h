@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ struct RunEnd {
   Ending ending;
   int exit_code = 125;               ///< of `writ run`
   std::string problem;               ///< why Writ decided the exit code; empty when it is the job's own
+  std::unique_ptr<isolation::Session> closing;  ///< on its way out while the receipt is written; destruction waits for it
 };
 
 /// workspace.materialized and writ.input.staged: what a runner says once it has materialised.

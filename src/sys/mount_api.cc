@@ -62,6 +62,11 @@ Result<> AttachMount(const UniqueFd& mount, int directory, const char* path) {
   return {};
 }
 
+Result<> BindMount(const char* from, const char* to) {
+  if (::syscall(SYS_mount, from, to, nullptr, MS_BIND, nullptr) != 0) return FailErrno(fmt::format("bind {} to {}", from, to));
+  return {};
+}
+
 Result<> RestrictMount(const UniqueFd& mount, MountFlags flags, bool recursive) {
   mount_attr attributes{};
   attributes.attr_set = AttributeBits(flags);

@@ -23,6 +23,11 @@ Result<UniqueFd> CloneMount(int directory, const char* path, bool recursive);
 /// Attaches a detached mount at `path` below `directory` (move_mount(2)).
 Result<> AttachMount(const UniqueFd& mount, int directory, const char* path);
 
+/// Shows the mount at `from` also at `to`, with the same flags and without the mounts below it, in one system call
+/// (mount(2) with MS_BIND). Both are relative to the working directory unless absolute, and links are followed: only for
+/// places that nobody else can change yet.
+Result<> BindMount(const char* from, const char* to);
+
 /// Restricts a mount, with all mounts below it when `recursive` (mount_setattr(2)).
 Result<> RestrictMount(const UniqueFd& mount, MountFlags flags, bool recursive);
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 namespace writ::sys {
 namespace {
@@ -59,8 +60,8 @@ Result<> SendMessage(const UniqueFd& socket, ByteView bytes, std::span<const int
 
 Result<Message> ReceiveMessage(const UniqueFd& socket, std::size_t bytes_max, Deadline deadline) {
   Message message;
-  message.bytes.resize(bytes_max);
-  iovec part{message.bytes.data(), bytes_max};
+  const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(bytes_max);
+  iovec part{buffer.get(), bytes_max};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMessageFdsMax)];
   msghdr header{};
   ssize_t got = 0;
@@ -94,7 +95,7 @@ Result<Message> ReceiveMessage(const UniqueFd& socket, std::size_t bytes_max, De
   }
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
     return Fail(Code::kInvalid, "received message is larger than {} bytes or {} descriptors", bytes_max, kMessageFdsMax);
-  message.bytes.resize(static_cast<std::size_t>(got));
+  message.bytes.assign(buffer.get(), buffer.get() + got);
   message.end = got == 0 && message.fds.empty();
   return message;
 }

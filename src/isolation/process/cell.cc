@@ -42,14 +42,14 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
   cell.ids_ = WRIT_TRY("ids", identity.Claim());
   PreparedLayer root;
   if (custom_root) root = WRIT_TRY("root file system", custom_root(cell.ids_));
-  cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
+  if (cgroups.JoinedAtBirth()) cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
   auto [ours, theirs] = WRIT_TRY("control socket", sys::SeqpacketPair());
   cell.control_ = std::move(ours);
 
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-                    CLONE_CLEAR_SIGHAND;
+  // The network and IPC namespaces follow in the guest's own process, beside the building of the root.
+  arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   if (cell.cgroup_.into() >= 0) {
@@ -62,7 +62,7 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
     InitSetup setup;
     setup.control = std::move(theirs);
     setup.ids = &cell.ids_;
-    setup.cgroup = &cell.cgroup_;
+    setup.cgroups = &cgroups;
     setup.custom_root = std::move(root.mount);
     setup.limits = expected;
     setup.groups = identity.groups();
@@ -72,6 +72,10 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
   cell.pidfd_ = sys::UniqueFd{pidfd};
   WRIT_TRY("map ids", MapIds(static_cast<pid_t>(pid), cell.ids_));
   WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kMapped), {}, Deadline::After(Millis{1000})));
+  if (!cgroups.JoinedAtBirth()) cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
+  std::vector<int> tasks;
+  for (const sys::UniqueFd& file : cell.cgroup_.tasks()) tasks.push_back(file.get());
+  WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kJoin), tasks, Deadline::After(Millis{1000})));
   return cell;
 }
 

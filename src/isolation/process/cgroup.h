@@ -71,6 +71,8 @@ class CgroupPlan {
 
   /// "cgroup1", "cgroup2" or "" for "memory", "pids", "cpu" and "cpuacct"; for "memory" also as MemoryMechanism says.
   std::string MechanismFor(std::string_view controller) const;
+  /// A cell's first process is cloned into its group (version 2), which must exist before; else the process joins.
+  bool JoinedAtBirth() const { return MechanismFor("memory") == "cgroup2"; }
   /// Makes the directories of one more cell. Errors: kDenied, kExhausted (too many cgroups).
   Result<CellCgroup> Make();
   /// Removes empty directories of cells whose jail was killed and could not clean up.

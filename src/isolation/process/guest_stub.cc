@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "isolation/process/cell_setup.h"
 #include "isolation/process/identity.h"
 #include "isolation/process/messages.h"
 #include "isolation/process/seccomp/filter.h"
@@ -149,16 +150,39 @@ Result<int> Follow(const sys::UniqueFd& socket) {
   return Execute(body);
 }
 
+/// The namespaces that the guest's process makes for the whole cell.
+constexpr std::pair<const char*, int> kOwnNamespaces[] = {{"/proc/self/ns/net", CLONE_NEWNET}, {"/proc/self/ns/ipc", CLONE_NEWIPC}};
+
+Result<std::vector<sys::UniqueFd>> EnterOwnNamespaces() {
+  if (::unshare(CLONE_NEWNET | CLONE_NEWIPC) != 0) return FailErrno("unshare the network");
+  WRIT_TRY("network", RaiseLoopback());
+  std::vector<sys::UniqueFd> names;
+  for (const auto& [path, kind] : kOwnNamespaces) {
+    names.emplace_back(::open(path, O_RDONLY | O_CLOEXEC));
+    if (!names.back().valid()) return FailErrno(path);
+  }
+  return names;
+}
+
 [[noreturn]] void RunStub(sys::UniqueFd socket, bool switch_ids) {
-  const auto tell = [&](const Error* error, int exec_errno) {
+  const auto tell = [&](const Error* error, int exec_errno, std::span<const int> fds = {}) {
     WireWriter out;
     out.U32(static_cast<std::uint32_t>(exec_errno)).U32(error != nullptr);
     if (error != nullptr) out.U32(static_cast<std::uint32_t>(error->code)).Text(error->what);
-    if (!sys::SendMessage(socket, out.bytes(), {}, Deadline::After(kAnswerWait))) ::_exit(1);
+    if (!sys::SendMessage(socket, out.bytes(), fds, Deadline::After(kAnswerWait))) ::_exit(1);
   };
-  const Result<> confined = Confine(switch_ids);
-  tell(confined ? nullptr : &confined.error(), 0);
-  if (!confined) ::_exit(1);
+  const auto refuse = [&](const Error& error) {
+    tell(&error, 0);
+    ::_exit(1);
+  };
+  {
+    const auto namespaces = EnterOwnNamespaces();
+    if (!namespaces) refuse(namespaces.error());
+    if (const Result<> confined = Confine(switch_ids); !confined) refuse(confined.error());
+    std::vector<int> fds;
+    for (const sys::UniqueFd& name : *namespaces) fds.push_back(name.get());
+    tell(nullptr, 0, fds);
+  }
   const Result<int> executed = Follow(socket);
   tell(executed ? nullptr : &executed.error(), executed ? *executed : 0);
   ::_exit(127);
@@ -166,10 +190,11 @@ Result<int> Follow(const sys::UniqueFd& socket) {
 
 // ---- in PID 1 ----
 
-/// What the stub says of itself; nothing when it executes, because its socket closes then.
-Result<int> Hear(const sys::UniqueFd& socket) {
-  const auto message = WRIT_TRY("hear from the guest's process", sys::ReceiveMessage(socket, kMessageBytesMax, Deadline::After(kAnswerWait)));
+/// What the stub says of itself; nothing when it executes, because its socket closes then. `fds`: what came along.
+Result<int> Hear(const sys::UniqueFd& socket, std::vector<sys::UniqueFd>* fds = nullptr) {
+  auto message = WRIT_TRY("hear from the guest's process", sys::ReceiveMessage(socket, kMessageBytesMax, Deadline::After(kAnswerWait)));
   if (message.end) return 0;
+  if (fds != nullptr) *fds = std::move(message.fds);
   WireReader in(message.bytes);
   const auto exec_errno = static_cast<int>(in.U32());
   if (in.U32() != 0) {
@@ -212,8 +237,16 @@ Result<GuestStub> GuestStub::Fork(bool switch_ids) {
   return GuestStub(pid, std::move(ours));
 }
 
+Result<> GuestStub::AwaitConfined() {
+  std::vector<sys::UniqueFd> namespaces;
+  [[maybe_unused]] const int confined = WRIT_TRY("confine the guest", Hear(socket_, &namespaces));
+  if (namespaces.size() != std::size(kOwnNamespaces)) return Fail(Code::kUnavailable, "the guest's process ended before it was confined");
+  for (std::size_t i = 0; i < namespaces.size(); ++i)
+    if (::setns(namespaces[i].get(), kOwnNamespaces[i].second) != 0) return FailErrno(fmt::format("enter {}", kOwnNamespaces[i].first));
+  return {};
+}
+
 Result<GuestStub::Executed> GuestStub::Exec(const GuestExec& exec) {
-  [[maybe_unused]] const int confined = WRIT_TRY("confine the guest", Hear(socket_));
   WireWriter out;
   EncodeExec(out, exec);
   std::vector<int> fds = {exec.body};

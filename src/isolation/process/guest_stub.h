@@ -25,18 +25,21 @@ struct GuestExec {
   std::uint32_t cpu_count = 0;             ///< pin to that many cpus where the contract accepts cpus=affinity; 0: not
 };
 
-/// The process that will become the guest. It is forked when the cell is made, gives up every privilege and installs
-/// the system call filter at once (the filter alone takes 0.15 ms), and waits for what to execute.
+/// The process that will become the guest. It is forked while the cell is made, makes the cell's network and IPC
+/// namespaces, gives up every privilege, installs the system call filter (the namespaces take 0.4 ms, the filter 0.15 ms)
+/// and waits for what to execute.
 class GuestStub {
  public:
   /// `switch_ids`: id 0 exists inside, become kGuestId. Errors: kExhausted when no process can be made.
   static Result<GuestStub> Fork(bool switch_ids);
   pid_t pid() const { return pid_; }
+  /// Waits until it is confined, and brings the caller into its network and IPC namespaces.
+  Result<> AwaitConfined();
 
   struct Executed {
     int exec_errno = 0;  ///< not 0: no program could be executed; the process is ending
   };
-  /// Makes it execute. Errors: a confinement step failed, and nothing of the guest ran.
+  /// Makes it execute. Precondition: AwaitConfined. Errors: a step before the execution failed; nothing of it ran.
   Result<Executed> Exec(const GuestExec& exec);
 
  private:

@@ -55,6 +55,7 @@ class Init {
     Watch();
     EndAll();
     ReportEnd();
+    ReportPlaces();
     Serve();
   }
 
@@ -66,11 +67,14 @@ class Init {
   void Watch();
   void EndAll();
   void ReportEnd();
+  void ReportPlaces();
   void Serve();
   void Reap(int options);
   void Report(const Error& error);
+  EntryReply OpenPlace(Place place) const;
   EntryReply Answer(const sys::Message& message);
   Result<sys::Message> Receive(Deadline deadline);
+  Result<sys::Message> ReceiveFromJail(std::string_view expected);
 
   InitSetup setup_;
   CellRoot root_;
@@ -92,13 +96,15 @@ Result<sys::Message> Init::Receive(Deadline deadline) {
   return message;
 }
 
+Result<sys::Message> Init::ReceiveFromJail(std::string_view expected) {
+  auto message = WRIT_TRY("receive", Receive(Deadline::After(Millis{30'000})));
+  if (AsText(message.bytes) != expected) return Fail(Code::kInternal, "the jail's message is not \"{}\"", expected);
+  return message;
+}
+
 Result<> Init::Build() {
   if (::prctl(PR_SET_NAME, "writ-init") != 0) return FailErrno("prctl");
-  const auto mapped = WRIT_TRY("wait for ids", Receive(Deadline::After(Millis{30'000})));
-  if (AsText(mapped.bytes) != kMapped) return Fail(Code::kInternal, "the first message is not \"{}\"", kMapped);
-  for (const sys::UniqueFd& tasks : setup_.cgroup->tasks())
-    if (::write(tasks.get(), "0", 1) != 1) return FailErrno("join the control group");
-  if (::unshare(CLONE_NEWCGROUP) != 0) return FailErrno("unshare the cgroup namespace");
+  [[maybe_unused]] const auto mapped = WRIT_TRY("wait for ids", ReceiveFromJail(kMapped));
   OutOfMemoryPreference preference;
   WRIT_TRY("out of memory", preference.Open());
   const bool own_time = EnterTimeNamespace();  // while /proc/self still belongs to this process's user
@@ -109,18 +115,28 @@ Result<> Init::Build() {
   const bool own_keyring = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0;
   if (!own_keyring && errno != ENOSYS) return FailErrno("new session keyring");
   if (::sethostname("writ", 4) != 0 || ::setdomainname("(none)", 6) != 0) return FailErrno("set host name");
-  WRIT_TRY("network", RaiseLoopback());
-  const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes, setup_.ids->whole_range};
-  root_ = WRIT_TRY("root", BuildRoot(plan));
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return FailErrno("drop bounding capabilities");
+  int capability = 0;
+  while (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
+  if (errno != EINVAL || capability == 0) return FailErrno("drop bounding capabilities");  // EINVAL: past the last one
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return FailErrno("block SIGCHLD");
+  if (::chdir("/") != 0) return FailErrno("chdir to the root");  // the pivot moves whoever stands there
+  const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes, setup_.ids->whole_range};
+  const RootBase base = WRIT_TRY("root", BeginRoot(plan));
+
+  // By now the jail has made the control group. The guest's process makes its network and confines itself while the
+  // root is finished here; on two processors that halves the time.
+  const auto join = WRIT_TRY("wait for the control group", ReceiveFromJail(kJoin));
+  for (const sys::UniqueFd& tasks : join.fds)
+    if (::write(tasks.get(), "0", 1) != 1) return FailErrno("join the control group");
+  if (::unshare(CLONE_NEWCGROUP) != 0) return FailErrno("unshare the cgroup namespace");
   WRIT_TRY("out of memory", preference.Raise());
   stub_ = WRIT_TRY("guest", GuestStub::Fork(setup_.ids->whole_range));
   WRIT_TRY("out of memory", preference.Restore());
+  root_ = WRIT_TRY("root", FinishRoot(base, plan));
+  WRIT_TRY("guest", stub_->AwaitConfined());
   landlock_ = PrepareLandlock();
   children_ = sys::UniqueFd{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!children_.valid()) return FailErrno("signalfd");
@@ -136,7 +152,7 @@ Result<> Init::Build() {
 Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>& fds, std::size_t& next) {
   if (launch.workspace) {
     const sys::UniqueFd& lower = fds[next++];
-    overlay_workspace_ = root_.upper_possible;
+    overlay_workspace_ = UpperPossible(root_);
     copied_workspace_ = !overlay_workspace_;
     if (overlay_workspace_) {
       WRIT_TRY("workspace", MountWorkspaceOverlay(root_, lower));
@@ -218,7 +234,7 @@ Result<> Init::Launch() {
   };
   // Control groups are set up by the jail; what they do not hold here is held in its weaker form, if accepted.
   const auto weaker = [&](const char* controller, const char* limit, const char* mechanism) {
-    return !setup_.cgroup->Controls(controller) && accepts(limit, mechanism);
+    return setup_.cgroups->MechanismFor(controller).empty() && accepts(limit, mechanism);
   };
   if (weaker("memory", "memory", "rlimit")) exec.address_space_bytes = body.limits.memory_bytes;
   if (weaker("cpuacct", "cpu-time", "rlimit"))
@@ -288,7 +304,6 @@ void Init::Watch() {
           break;
         }
         case InitRequest::kOpen:
-        case InitRequest::kPlace:
           break;  // files are opened after the end only
       }
     }
@@ -319,6 +334,21 @@ void Init::ReportEnd() {
   if (!sys::SendMessage(setup_.control, report.bytes(), {}, Deadline::After(kSendWait))) ::_exit(1);
 }
 
+void Init::ReportPlaces() {
+  WireWriter report;
+  report.U32(static_cast<std::uint32_t>(InitReport::kPlaces));
+  std::vector<sys::UniqueFd> opened;
+  std::vector<int> fds;
+  for (const Place place : kPlaces) {
+    EntryReply reply = OpenPlace(place);
+    Encode(report, reply);
+    if (reply.error) continue;
+    fds.push_back(reply.entry.fd.get());
+    opened.push_back(std::move(reply.entry.fd));
+  }
+  if (!sys::SendMessage(setup_.control, report.bytes(), fds, Deadline::After(kSendWait))) ::_exit(1);
+}
+
 void Init::Report(const Error& error) {
   WireWriter report;
   report.U32(static_cast<std::uint32_t>(InitReport::kFailed)).U32(static_cast<std::uint32_t>(error.code)).Text(error.what);
@@ -326,28 +356,28 @@ void Init::Report(const Error& error) {
   while (Receive(Deadline::Never())) {}  // stays until the client has read it and closes
 }
 
-EntryReply Init::Answer(const sys::Message& message) {
+EntryReply ReplyOf(Result<sys::TreeEntry> entry) {
   EntryReply reply;
-  WireReader in(message.bytes);
-  const auto request = static_cast<InitRequest>(in.U32());
-  const auto fill = [&](Result<sys::TreeEntry> entry) {
-    if (entry) {
-      reply.entry = std::move(*entry);
-    } else {
-      reply.error = entry.error();
-    }
-  };
-  if (request == InitRequest::kPlace) {
-    const auto place = static_cast<Place>(in.U32());
-    const char* name = place == Place::kOut ? "out" : overlay_workspace_ ? "upper" : "work";
-    fill(sys::OpenTreeEntry(root_.scratch.get(), name));
-    reply.complete = !(place == Place::kWorkspace && overlay_workspace_);
-  } else if (request == InitRequest::kOpen && message.fds.size() == 1) {
-    fill(sys::OpenTreeEntry(message.fds[0].get(), in.Text()));
+  if (entry) {
+    reply.entry = std::move(*entry);
   } else {
-    reply.error = Error{Code::kInvalid, "unknown request after the end"};
+    reply.error = std::move(entry).error();
   }
   return reply;
+}
+
+EntryReply Init::OpenPlace(Place place) const {
+  const char* name = place == Place::kOut ? "out" : overlay_workspace_ ? "upper" : "work";
+  EntryReply reply = ReplyOf(sys::OpenTreeEntry(root_.scratch.get(), name));
+  reply.complete = !(place == Place::kWorkspace && overlay_workspace_);
+  return reply;
+}
+
+EntryReply Init::Answer(const sys::Message& message) {
+  WireReader in(message.bytes);
+  if (static_cast<InitRequest>(in.U32()) == InitRequest::kOpen && message.fds.size() == 1)
+    return ReplyOf(sys::OpenTreeEntry(message.fds[0].get(), in.Text()));
+  return ReplyOf(Fail(Code::kInvalid, "unknown request after the end"));
 }
 
 void Init::Serve() {
@@ -369,9 +399,8 @@ void Init::Serve() {
 }  // namespace
 
 void RunInit(InitSetup setup) {
-  std::vector<int> kept = {setup.control.get(), setup.custom_root.get()};
-  for (const sys::UniqueFd& tasks : setup.cgroup->tasks()) kept.push_back(tasks.get());
-  CloseAllBut(std::move(kept));
+  const std::vector<int> kept = {setup.control.get(), setup.custom_root.get()};
+  CloseAllBut(kept);
   Init(std::move(setup)).Run();
   ::_exit(0);
 }

@@ -14,13 +14,13 @@ namespace writ::isolation::process {
 struct InitSetup {
   sys::UniqueFd control;             ///< first the jail's, later the client's messages
   const CellIds* ids = nullptr;
-  const CellCgroup* cgroup = nullptr;
+  const CgroupPlan* cgroups = nullptr;
   sys::UniqueFd custom_root;         ///< detached mount; invalid: the host's system directories
   Limits limits;                     ///< expected; a launch may differ
   std::string groups;                ///< Identity::groups()
 };
 
-/// PID 1 of a cell: waits until its ids are mapped (message "m"), completes namespaces and root, waits for a launch,
+/// PID 1 of a cell: waits until its ids are mapped, completes namespaces and root, waits for a launch,
 /// starts the guest, reaps, watches the clock, ends every process, reports, and then opens files of the finished guest
 /// for the client. Exits when the client closes the socket, which ends whatever still runs in the PID namespace.
 [[noreturn]] void RunInit(InitSetup setup);

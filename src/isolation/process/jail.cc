@@ -46,6 +46,7 @@ class Jail {
   Result<> Hand(Cell cell, CellReply reply, const Layers& layers);
   Result<> Refuse(const Error& error, bool offer);
   void ReapDead();
+  int End();
 
   sys::UniqueFd client_;
   const JailOptions options_;
@@ -204,6 +205,12 @@ void Jail::ReapDead() {
     if (items[i].revents != 0) cells_.erase(names[i]);
 }
 
+int Jail::End() {
+  cells_.clear();
+  cgroups_.Sweep();
+  return 0;
+}
+
 int Jail::Serve() {
   if (!SayHello()) return 1;
   for (;;) {
@@ -217,16 +224,13 @@ int Jail::Serve() {
         if (message.error().code == Code::kDeadline) continue;
         return 1;
       }
-      if (message->end) {
-        cells_.clear();
-        cgroups_.Sweep();
-        return 0;
-      }
+      if (message->end) return End();
       if (!Handle(*message)) return 1;
       continue;  // requests first: housekeeping waits until none is left
     }
     ReapDead();
     if (wanted_ > 0 && !Offer()) return 1;
+    if (options_.one_run && wanted_ == 0 && next_cell_ > 1 && cells_.empty()) return End();
   }
 }
 

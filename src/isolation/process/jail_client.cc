@@ -35,7 +35,7 @@ Result<std::unique_ptr<JailClient>> JailClient::Start(const JailProgram& program
   const std::string path = WRIT_TRY("find writ-jail", FindProgram(program.path));
   auto [ours, theirs] = WRIT_TRY("socket", sys::SeqpacketPair());
   const std::string warm = std::to_string(program.warm_cells);
-  const char* argv[] = {"writ-jail", warm.c_str(), program.delegated_cgroup.c_str(), nullptr};
+  const char* argv[] = {"writ-jail", warm.c_str(), program.delegated_cgroup.c_str(), program.one_run ? "one-run" : nullptr, nullptr};
   const char* environment[] = {nullptr};  // nothing of the caller's reaches the jail, so nothing reaches a guest
 
   posix_spawn_file_actions_t actions;
@@ -109,7 +109,9 @@ Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline, bool for
 }
 
 void JailClient::AskForAnother() {
-  if (!refill_) return;
+  const std::lock_guard lock(mutex_);
+  if (!refill_ || taken_ == 0) return;
+  --taken_;
   WireWriter request;
   request.U32(static_cast<std::uint32_t>(JailRequest::kPrepare));
   // A jail that cannot be told has ended; the next request reports it.
@@ -122,7 +124,7 @@ Result<std::optional<TakenCell>> JailClient::TakeOffered() {
   while (!ready_.empty()) {
     TakenCell cell = std::move(ready_.front());
     ready_.pop_front();
-    AskForAnother();
+    ++taken_;
     if (!sys::WaitReadable(cell.pidfd.get(), Deadline::After(Millis{0}))) return cell;  // its PID 1 lives
   }
   return std::nullopt;

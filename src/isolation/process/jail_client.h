@@ -15,6 +15,7 @@ struct JailProgram {
   std::string path;               ///< of writ-jail; empty: beside the running program, or ../libexec/writ/
   std::uint32_t warm_cells = 0;   ///< empty cells prepared at once
   bool refill = true;             ///< prepare another one for each that is taken
+  bool one_run = false;           ///< the jail ends by itself once a cell was taken and all have ended
   std::string delegated_cgroup;   ///< cgroup v2 directory the caller may use; empty: find one
 };
 
@@ -44,6 +45,9 @@ class JailClient {
   /// A cell that was prepared ahead is taken without asking the jail, if it fits.
   Result<TakenCell> TakeCell(Take take, const std::vector<int>& directories);
   void Kill(std::uint64_t cell);
+  /// Lets the jail prepare one more cell, in place of one that was taken ahead. Nothing happens without `refill`, or
+  /// when none was taken.
+  void AskForAnother();
 
  private:
   JailClient(sys::UniqueFd socket, sys::UniqueFd pidfd, pid_t pid, const JailProgram& program)
@@ -54,7 +58,6 @@ class JailClient {
   /// Reads one message: the answer to a kTake, or nothing after an offer, which is kept. For a cell that is held
   /// already the answer carries limits and mounts only.
   Result<std::optional<TakenCell>> Receive(Deadline deadline, bool for_held_cell);
-  void AskForAnother();
 
   std::mutex mutex_;  ///< guards the socket's request and answer pairs, offered_ and ready_
   sys::UniqueFd socket_, pidfd_;
@@ -62,6 +65,7 @@ class JailClient {
   std::optional<Result<Mechanisms>> offered_;
   std::deque<TakenCell> ready_;  ///< prepared ahead
   std::uint32_t awaited_ = 0;    ///< offers that the jail still owes
+  std::uint32_t taken_ = 0;      ///< taken ahead and not made up for
   bool refill_ = false;
 };
 

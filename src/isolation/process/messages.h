@@ -64,8 +64,11 @@ Result<CellReply> DecodeCellReply(ByteView bytes);
 
 // ---- jail -> PID 1 ----
 
-/// The jail's only message: the ids of the cell are mapped.
+/// The jail's first message: the ids of the cell are mapped.
 constexpr std::string_view kMapped = "mapped";
+/// The jail's second and last: the cell's control group is made. Its version 1 `tasks` files travel along; PID 1 joins by
+/// writing to them.
+constexpr std::string_view kJoin = "join";
 
 // ---- client -> PID 1 ----
 
@@ -91,8 +94,7 @@ Result<CellLaunch> DecodeCellLaunch(ByteView bytes);
 enum class InitRequest : std::uint32_t {
   kKill = 1,    ///< end every process of the guest now
   kResize = 2,  ///< rows, columns of the terminal
-  kOpen = 3,    ///< text: name; one descriptor: directory. After the end only. Answered by OpenReply
-  kPlace = 4,   ///< u32: Place. After the end only. Answered by OpenReply
+  kOpen = 3,    ///< text: name; one descriptor: directory. After the end only. Answered by an EntryReply
 };
 
 // ---- PID 1 -> client ----
@@ -101,7 +103,8 @@ enum class InitReport : std::uint32_t {
   kStarted = 1,  ///< the guest runs; Mechanisms follow; with a terminal: one descriptor, the master
   kFailed = 2,   ///< code, text: the cell could not be completed; nothing ran
   kEnded = 3,    ///< EndReport: every process of the guest is dead
-  kEntry = 4,    ///< OpenReply
+  kPlaces = 4,   ///< an EntryReply per Place in their order; follows kEnded
+  kEntry = 5,    ///< EntryReply
 };
 
 struct EndReport {
@@ -114,10 +117,10 @@ struct EndReport {
 void Encode(WireWriter& out, const EndReport& report);
 EndReport DecodeEndReport(WireReader& in);
 
-/// Answer to kOpen and kPlace; one descriptor follows unless `error` is set.
+/// What was opened: a place at the end, an entry for kOpen. One descriptor travels beside it unless `error` is set.
 struct EntryReply {
   sys::TreeEntry entry;        ///< `entry.fd` travels beside the bytes
-  bool complete = false;       ///< with kPlace: see GuestTree
+  bool complete = false;       ///< of a place: see GuestTree
   std::optional<Error> error;
 };
 void Encode(WireWriter& out, const EntryReply& reply);

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "isolation/process/cell_stats.h"
 #include "isolation/process/remote_tree.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr Millis kStartWait{60'000};
 /// PID 1 ends the guest at its deadline; this long after it the client stops waiting for that and kills the cell.
 constexpr Millis kBackstop{5'000};
+constexpr Millis kStartingTime{3};
 
 class ProcessSession final : public Session {
  public:
@@ -54,10 +56,13 @@ class ProcessSession final : public Session {
   void Resize(SessionSpec::Terminal size) noexcept override;
   const Guarantees& guarantees() const noexcept override { return guarantees_; }
   Result<GuestTree> Tree(Place place) override;
+  void Close() noexcept override { control_->Reset(); }
 
  private:
+  void MakeUp();
   Result<> Step(Deadline deadline);
   Result<> ReadControl();
+  Result<> ReadPlaces();
   Result<> PumpInput();
   Result<> CheckCpu();
   Outcome Conclude();
@@ -78,12 +83,23 @@ class ProcessSession final : public Session {
   std::string program_;
   std::atomic<int> kill_reason_{-1};
   std::optional<EndReport> end_;
+  std::map<Place, EntryReply> places_;  ///< as PID 1 opened them after the end
   bool cell_died_ = false;
   Deadline backstop_ = Deadline::Never();
   Deadline next_cpu_check_ = Deadline::Never();
+  Deadline make_up_ = Deadline::After(kStartingTime);  ///< when the jail is told to prepare a cell in place of the one taken
 };
 
+/// Has the jail replace the cell that was taken, once. Making one takes the processor and locks of the kernel that a
+/// starting guest needs too, so it waits until the guest has started, or has ended.
+void ProcessSession::MakeUp() {
+  if (make_up_.never()) return;
+  make_up_ = Deadline::Never();
+  jail_->AskForAnother();
+}
+
 ProcessSession::~ProcessSession() {
+  MakeUp();
   // PID 1 exits when its socket closes, and every process of the cell with it.
   control_->Reset();
   if (!sys::WaitReadable(pidfd_.get(), Deadline::After(Millis{1000}))) {
@@ -217,7 +233,8 @@ Result<> ProcessSession::Step(Deadline deadline) {
   }
   const bool typing = listening && input_.valid() && terminal_.valid();
   const nfds_t typed = typing ? add(input_.get(), POLLIN) : 0;
-  const Deadline until = deadline.Earlier(backstop_).Earlier(next_cpu_check_);
+  if (make_up_.Passed()) MakeUp();
+  const Deadline until = deadline.Earlier(backstop_).Earlier(next_cpu_check_).Earlier(make_up_);
   if (::poll(items, count, until.PollTimeoutMs()) < 0) {
     if (errno == EINTR) return {};
     return FailErrno("poll");
@@ -250,6 +267,7 @@ Result<Outcome> ProcessSession::Wait(Deadline deadline) {
 }
 
 Outcome ProcessSession::Conclude() {
+  MakeUp();
   Outcome outcome;
   const int reason = kill_reason_.load();
   const bool out_of_memory = stats_.OutOfMemoryKills() > 0;
@@ -308,10 +326,31 @@ Outcome ProcessSession::Conclude() {
   return outcome;
 }
 
+Result<> ProcessSession::ReadPlaces() {
+  auto message = WRIT_TRY("hear from the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kStartWait)));
+  WireReader in(message.bytes);
+  if (static_cast<InitReport>(in.U32()) != InitReport::kPlaces) return Fail(Code::kInternal, "PID 1 sent an unexpected report");
+  std::map<Place, EntryReply> places;
+  std::size_t next = 0;
+  for (const Place place : kPlaces) {
+    EntryReply& opened = places[place] = DecodeEntryReply(in);
+    if (opened.error) continue;
+    if (next == message.fds.size()) return Fail(Code::kInternal, "PID 1 sent {} descriptors at the end", next);
+    opened.entry.fd = std::move(message.fds[next++]);
+  }
+  WRIT_TRY("hear from the cell", in.Done());
+  places_ = std::move(places);
+  return {};
+}
+
 Result<GuestTree> ProcessSession::Tree(Place place) {
   if (!end_) return Fail(Code::kUnavailable, "the cell is gone, and what the guest wrote with it");
-  auto [entry, complete] = WRIT_TRY("open what the guest left", opener_.OpenPlace(place));
-  return GuestTree{std::move(entry.fd), &opener_, complete};
+  if (places_.empty()) WRIT_TRY("open what the guest left", ReadPlaces());
+  const EntryReply& opened = places_[place];
+  if (opened.error) return std::unexpected(Error(*opened.error).Doing("open what the guest left"));
+  sys::UniqueFd root{::fcntl(opened.entry.fd.get(), F_DUPFD_CLOEXEC, 3)};
+  if (!root.valid()) return FailErrno("copy a descriptor");
+  return GuestTree{std::move(root), &opener_, opened.complete};
 }
 
 }  // namespace

@@ -7,9 +7,12 @@ namespace {
 constexpr Millis kAnswerWait{30'000};
 }
 
-Result<EntryReply> RemoteTreeOpener::Ask(const WireWriter& request, const sys::UniqueFd* directory) {
-  const int fd = directory != nullptr ? directory->get() : -1;
-  WRIT_TRY("ask PID 1", sys::SendMessage(*control_, request.bytes(), std::span(&fd, fd >= 0 ? 1 : 0), Deadline::After(kAnswerWait)));
+Result<sys::TreeEntry> RemoteTreeOpener::Open(const sys::UniqueFd& directory, std::string_view name) {
+  if (name.size() > 255) return Fail(Code::kInvalid, "a name has at most 255 bytes");
+  WireWriter request;
+  request.U32(static_cast<std::uint32_t>(InitRequest::kOpen)).Text(name);
+  const int fd = directory.get();
+  WRIT_TRY("ask PID 1", sys::SendMessage(*control_, request.bytes(), std::span(&fd, 1), Deadline::After(kAnswerWait)));
   auto answer = WRIT_TRY("ask PID 1", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kAnswerWait)));
   if (answer.end) return Fail(Code::kUnavailable, "the cell's PID 1 has ended");
   WireReader in(answer.bytes);
@@ -19,22 +22,7 @@ Result<EntryReply> RemoteTreeOpener::Ask(const WireWriter& request, const sys::U
   if (reply.error) return std::unexpected(std::move(*reply.error));
   if (answer.fds.size() != 1) return Fail(Code::kInternal, "PID 1 sent {} descriptors", answer.fds.size());
   reply.entry.fd = std::move(answer.fds[0]);
-  return reply;
-}
-
-Result<sys::TreeEntry> RemoteTreeOpener::Open(const sys::UniqueFd& directory, std::string_view name) {
-  if (name.size() > 255) return Fail(Code::kInvalid, "a name has at most 255 bytes");
-  WireWriter request;
-  request.U32(static_cast<std::uint32_t>(InitRequest::kOpen)).Text(name);
-  EntryReply reply = WRIT_TRY("open", Ask(request, &directory));
   return std::move(reply.entry);
-}
-
-Result<std::pair<sys::TreeEntry, bool>> RemoteTreeOpener::OpenPlace(Place place) {
-  WireWriter request;
-  request.U32(static_cast<std::uint32_t>(InitRequest::kPlace)).U32(static_cast<std::uint32_t>(place));
-  EntryReply reply = WRIT_TRY("open", Ask(request, nullptr));
-  return std::pair{std::move(reply.entry), reply.complete};
 }
 
 }  // namespace writ::isolation::process

@@ -15,11 +15,8 @@ class RemoteTreeOpener final : public sys::TreeOpener {
  public:
   explicit RemoteTreeOpener(std::shared_ptr<sys::UniqueFd> control) : control_(std::move(control)) {}
   Result<sys::TreeEntry> Open(const sys::UniqueFd& directory, std::string_view name) override;
-  /// The root of a place and whether it is complete (GuestTree).
-  Result<std::pair<sys::TreeEntry, bool>> OpenPlace(Place place);
 
  private:
-  Result<EntryReply> Ask(const WireWriter& request, const sys::UniqueFd* directory);
   std::shared_ptr<sys::UniqueFd> control_;
 };
 

@@ -34,6 +34,14 @@ constexpr std::array kEtcShown = {"ld.so.cache", "alternatives", "ssl/certs", "l
 constexpr std::array kProcShown = {"cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "net", "self",
                                    "stat",    "swaps",       "sys",     "sysvipc", "thread-self", "uptime", "version"};
 
+/// Entries of /proc that only root may read: where that holds they need no cover, which costs twice the look.
+constexpr std::array kProcPrivate = {"kcore", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "pagetypeinfo", "slabinfo", "timer_list", "vmallocinfo"};
+
+bool OthersMayRead(int at, const char* name) {
+  struct stat meta {};
+  return ::fstatat(at, name, &meta, AT_SYMLINK_NOFOLLOW) != 0 || (meta.st_mode & 0004) != 0;
+}
+
 struct DeviceNode {
   const char* name;
   unsigned major, minor;
@@ -50,6 +58,12 @@ Result<> MakeFile(int at, const char* path, std::string_view text = "") {
   const sys::UniqueFd fd{::openat(at, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)};
   if (!fd.valid()) return FailErrno(fmt::format("create {}", path));
   if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return FailErrno(path);
+  return {};
+}
+
+/// An empty file for something to be mounted on.
+Result<> MakeMountPoint(int at, const char* path) {
+  if (::mknodat(at, path, S_IFREG | 0644, 0) != 0) return FailErrno(fmt::format("create {}", path));
   return {};
 }
 
@@ -76,7 +90,7 @@ Result<> ShowHostEntry(int root, const std::string& from, const char* to) {
   if (S_ISDIR(meta.st_mode)) {
     WRIT_TRY("mount point", MakeDirectory(root, to));
   } else if (S_ISREG(meta.st_mode)) {
-    WRIT_TRY("mount point", MakeFile(root, to));
+    WRIT_TRY("mount point", MakeMountPoint(root, to));
   } else {
     return {};
   }
@@ -115,21 +129,20 @@ Result<> MakeMountPoints(int base) {
   WRIT_TRY("mount points", MakeDirectory(base, ".cell", 0700));
   for (const char* name : {".cell/scratch", ".cell/workspace", ".cell/inputs", ".cell/void"})
     WRIT_TRY("mount points", MakeDirectory(base, name));
-  return MakeFile(base, ".cell/empty");
+  return MakeMountPoint(base, ".cell/empty");
 }
 
 Result<> MakeDev(int root) {
   const auto dev = WRIT_TRY("tmpfs", sys::NewMount("tmpfs", "size=64k,nr_inodes=64,mode=0755", {.no_dev = false, .no_exec = true}));
   WRIT_TRY("attach", sys::AttachMount(dev, root, "dev"));
   for (const DeviceNode& node : kDevices) {
-    WRIT_TRY(node.name, MakeFile(dev.get(), node.name));
-    const auto mount = WRIT_TRY(node.name, sys::CloneMount(AT_FDCWD, (std::string("/dev/") + node.name).c_str(), false));
+    const std::string from = std::string("/dev/") + node.name;
+    WRIT_TRY(node.name, MakeMountPoint(dev.get(), node.name));
+    WRIT_TRY(node.name, sys::BindMount(from.c_str(), from.c_str() + 1));
     struct stat meta {};
-    if (::fstat(mount.get(), &meta) != 0) return FailErrno(node.name);
+    if (::fstatat(dev.get(), node.name, &meta, AT_SYMLINK_NOFOLLOW) != 0) return FailErrno(node.name);
     if (!S_ISCHR(meta.st_mode) || meta.st_rdev != makedev(node.major, node.minor))
       return Fail(Code::kUnavailable, "/dev/{} of the host is not device {}:{}", node.name, node.major, node.minor);
-    WRIT_TRY(node.name, sys::RestrictMount(mount, {.no_dev = false, .no_exec = true}, false));
-    WRIT_TRY(node.name, sys::AttachMount(mount, dev.get(), node.name));
   }
   for (const auto& [target, name] : {std::pair{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"},
                                      {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"}})
@@ -141,8 +154,8 @@ Result<> MakeDev(int root) {
   return sys::RestrictMount(dev, {.read_only = true, .no_dev = false, .no_exec = true}, false);
 }
 
-/// Own /proc. Everything beside the process directories that others may read and that is not on the list is covered by
-/// an empty file or directory: an entry that a newer kernel adds is hidden until somebody lists it.
+/// Own /proc. Everything beside the process directories that is not on a list is covered by an empty file or directory: an
+/// entry that a newer kernel adds is hidden until somebody lists it.
 Result<> MakeProc(int root) {
   const auto proc = WRIT_TRY("mount", sys::NewMount("proc", "hidepid=invisible", {.no_exec = true}));
   WRIT_TRY("attach", sys::AttachMount(proc, root, "proc"));
@@ -156,13 +169,10 @@ Result<> MakeProc(int root) {
     if (name[0] == '.' || (name[0] >= '0' && name[0] <= '9') || entry->d_type == DT_LNK ||
         std::find(kProcShown.begin(), kProcShown.end(), name) != kProcShown.end())
       continue;
-    struct stat meta {};
-    if (::fstatat(proc.get(), entry->d_name, &meta, AT_SYMLINK_NOFOLLOW) != 0 || (meta.st_mode & 0004) == 0) continue;
-    covered = [&]() -> Result<> {
-      // The clone is read-only as the root it comes from.
-      const auto cover = WRIT_TRY(name, sys::CloneMount(root, S_ISDIR(meta.st_mode) ? ".cell/void" : ".cell/empty", false));
-      return sys::AttachMount(cover, proc.get(), entry->d_name);
-    }();
+    const bool listed = std::find(kProcPrivate.begin(), kProcPrivate.end(), name) != kProcPrivate.end();
+    if (listed && !OthersMayRead(proc.get(), entry->d_name)) continue;
+    // The cover is read-only as the root it comes from.
+    covered = sys::BindMount(entry->d_type == DT_DIR ? ".cell/void" : ".cell/empty", (std::string("proc/") + entry->d_name).c_str());
   }
   ::closedir(entries);
   WRIT_TRY("cover entries", std::move(covered));
@@ -187,17 +197,12 @@ Result<CellRoot> MakeScratch(int root, const RootPlan& plan) {
   const int at = made.scratch.get();
   for (const auto& [name, mode] : {std::pair{"tmp", 01777}, {"work", 0755}, {"out", 0755}, {"shm", 01777},
                                    {"upper", 0755}, {"overlay", 0700}, {"tmp/home", 0700}}) {
-    WRIT_TRY(name, MakeDirectory(at, name));
-    if (::fchmodat(at, name, static_cast<mode_t>(mode), 0) != 0) return FailErrno(name);
+    WRIT_TRY(name, MakeDirectory(at, name, static_cast<mode_t>(mode)));
+    if (mode == 01777 && ::fchmodat(at, name, 01777, 0) != 0) return FailErrno(name);  // beyond the umask
   }
   for (const char* name : {"tmp/home", "work", "out"}) WRIT_TRY("owner", GiveToGuest(at, name, plan));
-  const sys::UniqueFd upper{::openat(at, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!upper.valid()) return FailErrno("upper");
-  made.upper_possible = ::fsetxattr(upper.get(), "user.writ.probe", "1", 1, 0) == 0 &&
-                        ::fremovexattr(upper.get(), "user.writ.probe") == 0;
   for (const auto& [from, to] : {std::pair{"tmp", "tmp"}, {"work", "work"}, {"out", "out"}, {"shm", "dev/shm"}}) {
-    const auto mount = WRIT_TRY(to, sys::CloneMount(at, from, false));
-    WRIT_TRY(to, sys::AttachMount(mount, root, to));
+    WRIT_TRY(to, sys::BindMount((std::string(".cell/scratch/") + from).c_str(), to));
   }
   return made;
 }
@@ -229,31 +234,37 @@ Result<sys::UniqueFd> OverlayCustomRoot(const sys::UniqueFd& base, const sys::Un
 
 }  // namespace
 
-Result<CellRoot> BuildRoot(const RootPlan& plan) {
+Result<RootBase> BeginRoot(const RootPlan& plan) {
   ::umask(022);
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return FailErrno("make mounts private");
   auto base = WRIT_TRY("base", AttachBase());
-  sys::UniqueFd root;
-  if (plan.custom_root != nullptr) {
-    root = WRIT_TRY("custom root", OverlayCustomRoot(base, *plan.custom_root));
-  } else {
-    WRIT_TRY("mount points", MakeMountPoints(base.get()));
-    WRIT_TRY("system directories", MakeSystemDirectories(base.get()));
-    WRIT_TRY("etc", MakeEtc(base.get()));
-    // The building place stays for a later launch, closed to everybody but PID 1; with the root read-only, its owner
-    // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
-    if (::fchmodat(base.get(), ".cell", 0, 0) != 0) return FailErrno("close the building place");
-    WRIT_TRY("root", sys::RestrictMount(base, kReadOnly, false));
-    root = std::move(base);
-  }
-  WRIT_TRY("/dev", MakeDev(root.get()));
-  WRIT_TRY("/proc", MakeProc(root.get()));
-  auto made = WRIT_TRY("writable places", MakeScratch(root.get(), plan));
-  if (::fchdir(root.get()) != 0) return FailErrno("chdir to the new root");
+  if (plan.custom_root != nullptr) return RootBase{WRIT_TRY("custom root", OverlayCustomRoot(base, *plan.custom_root))};
+  WRIT_TRY("mount points", MakeMountPoints(base.get()));
+  WRIT_TRY("system directories", MakeSystemDirectories(base.get()));
+  WRIT_TRY("etc", MakeEtc(base.get()));
+  // The building place stays for a later launch, closed to everybody but PID 1; with the root read-only, its owner
+  // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
+  if (::fchmodat(base.get(), ".cell", 0, 0) != 0) return FailErrno("close the building place");
+  WRIT_TRY("root", sys::RestrictMount(base, kReadOnly, false));
+  return RootBase{std::move(base)};
+}
+
+Result<CellRoot> FinishRoot(const RootBase& base, const RootPlan& plan) {
+  const int root = base.root.get();
+  if (::fchdir(root) != 0) return FailErrno("chdir to the new root");
+  WRIT_TRY("/dev", MakeDev(root));
+  WRIT_TRY("/proc", MakeProc(root));
+  auto made = WRIT_TRY("writable places", MakeScratch(root, plan));
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return FailErrno("pivot_root");
   if (::umount2(".", MNT_DETACH) != 0) return FailErrno("detach the old root");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
   return made;
+}
+
+bool UpperPossible(const CellRoot& root) {
+  const sys::UniqueFd upper{::openat(root.scratch.get(), "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return upper.valid() && ::fsetxattr(upper.get(), "user.writ.probe", "1", 1, 0) == 0 &&
+         ::fremovexattr(upper.get(), "user.writ.probe") == 0;
 }
 
 Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint64_t inodes) {
