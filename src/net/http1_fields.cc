@@ -50,15 +50,16 @@ void RemoveField(Http1Fields& fields, std::string_view name) {
 }
 
 void SetField(Http1Fields& fields, std::string_view name, std::string_view value) {
-  bool placed = false;
-  std::erase_if(fields, [&](Http1Field& field) {
-    if (!FieldNameIs(field.name, name)) return false;
-    if (placed) return true;
-    field.value = value;
-    placed = true;
-    return false;
-  });
-  if (!placed) fields.push_back({std::string(name), std::string(value)});
+  const auto first =
+      std::ranges::find_if(fields, [&](const Http1Field& field) { return FieldNameIs(field.name, name); });
+  if (first == fields.end()) {
+    fields.push_back({std::string(name), std::string(value)});
+    return;
+  }
+  first->value = value;
+  const auto tail =
+      std::remove_if(first + 1, fields.end(), [&](const Http1Field& field) { return FieldNameIs(field.name, name); });
+  fields.erase(tail, fields.end());
 }
 
 bool HasListItem(const Http1Fields& fields, std::string_view name, std::string_view item) {

@@ -62,7 +62,8 @@ Result<EgressRule> ParseEgressRule(std::string_view text);
 /// control characters, bytes that are not UTF-8, anything that does not start with `/`, more than 8 KiB.
 Result<std::string> DecodeRequestPath(std::string_view target);
 
-/// `*` stands for any characters of one segment, `**` for any characters. Case counts. Linear space, product time.
+/// `*` stands for any characters of one segment, `**` for any characters. Case counts. No memory; at most the
+/// product of both lengths in time.
 bool PathGlobMatches(std::string_view glob, std::string_view path);
 
 }  // namespace writ::policy

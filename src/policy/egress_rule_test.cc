@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace writ::policy {
 namespace {
@@ -135,6 +136,32 @@ TEST(PathGlob, Table) {
         Case{"/*.tar.gz", "/x.tar.gz", true}, Case{"/A", "/a", false}, Case{"/a**", "/a/b", true},
         Case{"/*a*a*a*b", "/aaaaaaaaaaaaaaaaaaaaaa", false}}) {
     EXPECT_EQ(PathGlobMatches(c.glob, c.path), c.matches) << c.glob << " " << c.path;
+  }
+}
+
+/// The meaning of a glob, without any cleverness.
+bool Means(std::string_view glob, std::string_view path) {
+  if (glob.empty()) return path.empty();
+  const bool across = glob.starts_with("**");
+  if (glob[0] != '*') return !path.empty() && glob[0] == path[0] && Means(glob.substr(1), path.substr(1));
+  const std::string_view rest = glob.substr(across ? 2 : 1);
+  return Means(rest, path) || (!path.empty() && (across || path[0] != '/') && Means(glob, path.substr(1)));
+}
+
+TEST(PathGlob, EveryShortGlobMeansWhatItSays) {
+  const auto words = [](std::string_view letters, std::size_t length_max) {
+    std::vector<std::string> all = {""};
+    for (std::size_t i = 0; i < all.size() && all[i].size() < length_max; ++i) {
+      for (const char c : letters) all.push_back(all[i] + c);
+    }
+    return all;
+  };
+  const auto paths = words("ab/", 4);
+  for (const std::string& glob : words("ab/*", 5)) {
+    if (glob.find("***") != std::string::npos) continue;
+    for (const std::string& path : paths) {
+      ASSERT_EQ(PathGlobMatches(glob, path), Means(glob, path)) << glob << " " << path;
+    }
   }
 }
 

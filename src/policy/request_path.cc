@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <vector>
 
 #include "base/escape.h"
 #include "base/utf8.h"
@@ -63,22 +62,36 @@ Result<std::string> DecodeRequestPath(std::string_view target) {
 }
 
 bool PathGlobMatches(std::string_view glob, std::string_view path) {
-  // matched[j]: the glob up to here matches the first j bytes of the path.
-  std::vector<bool> matched(path.size() + 1, false);
-  matched[0] = true;
-  for (std::size_t i = 0; i < glob.size(); ++i) {
-    if (glob[i] != '*') {
-      for (std::size_t j = path.size(); j > 0; --j) matched[j] = matched[j - 1] && path[j - 1] == glob[i];
-      matched[0] = false;
-      continue;
-    }
-    const bool across = i + 1 < glob.size() && glob[i + 1] == '*';
-    if (across) ++i;
-    for (std::size_t j = 1; j <= path.size(); ++j) {
-      matched[j] = matched[j] || (matched[j - 1] && (across || path[j - 1] != '/'));
+  // Where to go on when a byte does not match: the last star takes one byte more. A later star of the same reach makes
+  // an earlier one needless, and `**` makes every earlier one needless.
+  struct Star {
+    std::size_t glob_next = std::string_view::npos;  // behind the star; npos: none
+    std::size_t path_next = 0;                       // the first byte that the star has not taken
+  };
+  Star segment, any;
+  std::size_t g = 0, p = 0;
+  while (p < path.size() || g < glob.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      const bool across = g + 1 < glob.size() && glob[g + 1] == '*';
+      g += across ? 2 : 1;
+      (across ? any : segment) = {g, p};
+      if (across) segment = {};
+    } else if (g < glob.size() && p < path.size() && glob[g] == path[p]) {
+      ++g;
+      ++p;
+    } else if (segment.glob_next != std::string_view::npos && segment.path_next < path.size() &&
+               path[segment.path_next] != '/') {
+      p = ++segment.path_next;
+      g = segment.glob_next;
+    } else if (any.glob_next != std::string_view::npos && any.path_next < path.size()) {
+      p = ++any.path_next;
+      g = any.glob_next;
+      segment = {};
+    } else {
+      return false;
     }
   }
-  return matched[path.size()];
+  return true;
 }
 
 }  // namespace writ::policy
