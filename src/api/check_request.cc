@@ -57,6 +57,24 @@ Result<> CheckEnv(const std::vector<EnvEntry>& env) {
   return {};
 }
 
+Result<> CheckSecrets(const std::vector<SecretRequest>& secrets) {
+  if (secrets.size() > kNamesMax)
+    return Fail(Code::kInvalid, "{} secrets are named; at most {} are allowed", secrets.size(), kNamesMax);
+  std::set<std::string_view> variables;
+  for (const auto& secret : secrets) {
+    for (const std::string_view name : {std::string_view(secret.name), std::string_view(secret.variable)}) {
+      if (name.empty() && !secret.name.empty()) continue;
+      if (!IsEnvName(name))
+        return Fail(Code::kInvalid, "--secret: \"{}\" must be letters, digits and _, not starting with a digit", name);
+      if (name.starts_with("WRIT_") || name.starts_with("WARRANT_"))
+        return Fail(Code::kInvalid, "--secret: {} is Writ's own name; no run may be given it", name);
+    }
+    if (!secret.variable.empty() && !variables.insert(secret.variable).second)
+      return Fail(Code::kInvalid, "--secret: two secrets are to be the variable {}", secret.variable);
+  }
+  return {};
+}
+
 bool IsComponent(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
 }
@@ -139,6 +157,7 @@ std::string InputName(const InputRequest& input) {
 Result<> CheckRequest(const CreateRun& request) {
   WRIT_TRY("request", CheckArgv(request.argv));
   WRIT_TRY("request", CheckEnv(request.env));
+  WRIT_TRY("request", CheckSecrets(request.secrets));
   WRIT_TRY("request", CheckPlaces(request));
   WRIT_TRY("request", CheckLimits(request.limits));
   WRIT_TRY("request", CheckAccepted(request.accepted));

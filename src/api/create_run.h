@@ -32,6 +32,12 @@ struct EnvEntry {
   EnvSource source = EnvSource::kLiteral;
 };
 
+/// A secret of the caller's own store that the run gets. It is set under its own name, as the original protocol has it,
+/// and under `variable` too unless that is empty.
+struct SecretRequest {
+  std::string name, variable;
+};
+
 /// Who asks. The name is that of the real uid, never $USER, which anybody sets.
 struct Caller {
   std::uint32_t uid = 0;
@@ -48,6 +54,7 @@ struct CreateRun {
   std::vector<OutputRequest> outputs;
   std::string out_dir;            ///< host directory for released outputs; empty: fetched later with GetOutputs
   std::vector<EnvEntry> env;      ///< beyond PATH, HOME, TMPDIR, LANG, TZ; later entries of one name win
+  std::vector<SecretRequest> secrets;
   std::string cwd;                ///< relative to /work; empty: /work itself
   sys::UniqueFd stdin_fd;         ///< invalid: /dev/null
   std::optional<isolation::SessionSpec::Terminal> terminal;

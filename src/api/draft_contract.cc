@@ -1,12 +1,16 @@
 #include "api/draft_contract.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/check_request.h"
+#include "api/run_secrets.h"
 #include "base/shell_quote.h"
 #include "contract/execution.h"
 #include "contract/extension.h"
 #include "contract/hash.h"
+#include "contract/names.h"
+#include "crypto/secret.h"
 #include "workspace/manifest.h"
 
 namespace writ::api {
@@ -30,14 +34,13 @@ Json AcceptJson(const isolation::Mechanisms& accepted) {
   return json;
 }
 
-/// PATH, HOME, TMPDIR, LANG and TZ, the same for everybody, then what was asked.
-contract::EnvList EnvOf(const CreateRun& request) {
-  contract::EnvList env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
-                           {"HOME", "/tmp/home"},
-                           {"TMPDIR", "/tmp"},
-                           {"LANG", "C.UTF-8"},
-                           {"TZ", "UTC"}};
+/// What was asked, with placeholders where secrets belong.
+contract::EnvList AskedEnvironment(const CreateRun& request) {
+  contract::EnvList env;
   for (const auto& entry : request.env) contract::SetEnv(env, entry.name, entry.value);
+  for (const auto& secret : request.secrets) {
+    if (!secret.variable.empty()) contract::SetEnv(env, secret.variable, std::string(contract::kSecretPlaceholder) + secret.name);
+  }
   return env;
 }
 
@@ -58,6 +61,8 @@ contract::ExecutionSpec ExecutionOf(const CreateRun& request) {
       env.inherit.push_back(entry.name);
     }
   }
+  for (const auto& secret : request.secrets)
+    if (!secret.variable.empty()) env.secrets.push_back({secret.variable, secret.name});
   env.egress_proxy = false;
   spec.env = std::move(env);
   return spec;
@@ -93,6 +98,8 @@ policy::Request ToPolicyRequest(const CreateRun& request) {
   policy::Request asked;
   asked.agent_kind = kAgentKind;
   asked.pool = kPool;
+  for (const auto& secret : request.secrets)
+    if (std::ranges::find(asked.secrets, secret.name) == asked.secrets.end()) asked.secrets.push_back(secret.name);
   asked.tier = request.tier;
   asked.limits = request.limits;
   for (const auto& [limit, mechanism] : request.accepted) asked.accepted.emplace(limit, mechanism);
@@ -124,12 +131,16 @@ Result<std::string> DigestOfRequest(const CreateRun& request) {
   Json env = Json::MakeArray();
   for (const auto& entry : request.env)
     env.Append(entry.source == EnvSource::kLiteral ? entry.name + "=" + entry.value : entry.name);
+  Json secrets = Json::MakeArray();
+  for (const auto& secret : request.secrets)
+    secrets.Append(secret.variable.empty() ? secret.name : secret.name + "=" + secret.variable);
   Json inputs = Json::MakeArray(), outputs = Json::MakeArray();
   for (const auto& input : request.inputs) inputs.Append(input.path + ":" + InputName(input));
   for (const auto& output : request.outputs) outputs.Append(output.name + (output.optional ? "?" : ""));
   return contract::HashCanonical(Json::Of({{"argv", std::move(argv)},
                                            {"cwd", request.cwd},
                                            {"env", std::move(env)},
+                                           {"secrets", std::move(secrets)},
                                            {"workspace", request.workspace},
                                            {"root", request.root},
                                            {"inputs", std::move(inputs)},
@@ -153,10 +164,31 @@ session::Sources ToSources(const CreateRun& request) {
   return sources;
 }
 
+std::vector<std::string> EnvironmentOf(const CreateRun& request, const std::vector<contract::ReleasedSecret>& released) {
+  contract::EnvList env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
+                           {"HOME", "/tmp/home"},
+                           {"TMPDIR", "/tmp"},
+                           {"LANG", "C.UTF-8"},
+                           {"TZ", "UTC"}};
+  contract::EnvList asked = contract::ResolveEnvironment(AskedEnvironment(request), released);
+  for (auto& [name, value] : asked) {
+    contract::SetEnv(env, name, value);
+    crypto::Wipe(value);
+  }
+  std::vector<std::string> entries;
+  for (auto& [name, value] : env) {
+    std::string entry;
+    entry.reserve(name.size() + 1 + value.size());
+    entries.push_back(std::move(entry.append(name).append("=").append(value)));
+    crypto::Wipe(value);
+  }
+  return entries;
+}
+
 isolation::SessionSpec ToSpec(const CreateRun& request) {
   isolation::SessionSpec spec;
   spec.argv = request.argv;
-  for (const auto& [name, value] : EnvOf(request)) spec.env.push_back(name + "=" + value);
+  spec.env = EnvironmentOf(request, {});
   spec.cwd = kWorkDirectory;
   if (!request.cwd.empty() && request.cwd != ".") spec.cwd += "/" + request.cwd;
   spec.limits = request.limits;
@@ -176,6 +208,7 @@ Result<contract::Contract> DraftContract(const CreateRun& request, const session
   draft.pool = kPool;
   draft.workspace = given.wire_manifest;
   draft.policy_hash = policy.hash;
+  draft.secrets = ClaimsOf(request, policy);
   draft.disclosure = "none";
   draft.execution = contract::ToJson(ExecutionOf(request));
   if (request.tier != "process") draft.isolation = request.tier;

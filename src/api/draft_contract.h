@@ -28,7 +28,11 @@ Result<std::string> DigestOfRequest(const CreateRun& request);
 std::vector<workspace::DeclaredOutput> DeclaredOutputs(const CreateRun& request);
 session::Sources ToSources(const CreateRun& request);
 
-/// The session without its layers and its standard input: argv, the complete environment, limits.
+/// The complete environment, "NAME=VALUE": PATH, HOME, TMPDIR, LANG and TZ, the same for everybody; then every released
+/// secret under its own name, then what was asked and the secrets mapped to other names (contract::ResolveEnvironment).
+std::vector<std::string> EnvironmentOf(const CreateRun& request, const std::vector<contract::ReleasedSecret>& released);
+
+/// The session without its layers, its standard input and its secrets: argv, environment, limits.
 isolation::SessionSpec ToSpec(const CreateRun& request);
 
 /// The contract of a local run (docs/formats/evidence.md) without times, issuer and decision.

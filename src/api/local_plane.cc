@@ -7,6 +7,7 @@
 #include "api/run_evidence.h"
 #include "api/run_files.h"
 #include "api/run_queries.h"
+#include "api/run_secrets.h"
 
 namespace writ::api {
 
@@ -127,6 +128,12 @@ Result<std::vector<KeyView>> LocalPlane::Keys() {
       {"plane", keys->plane.key_id(), keys->plane_pem, impl_->state.directory().File("keys/plane.key.pem")},
       {"runner", keys->runner.key_id(), keys->runner_pem, impl_->state.directory().File("keys/runner.key.pem")}};
 }
+
+Result<std::vector<SecretView>> LocalPlane::Secrets() { return ListSecrets(impl_->state); }
+
+Result<> LocalPlane::SetSecrets(std::vector<SecretDraft> drafts) { return api::SetSecrets(impl_->state, std::move(drafts)); }
+
+Result<> LocalPlane::RemoveSecret(std::string_view name) { return api::RemoveSecret(impl_->state, name); }
 
 Result<GcResult> LocalPlane::Gc(const GcRequest& request) {
   WRIT_TRY("gc", impl_->state.OpenToWrite());

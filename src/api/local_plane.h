@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "canon/json.h"
+#include "crypto/secret.h"
 #include "isolation/backend.h"
+#include "secrets/credentials.h"
 #include "storage/store.h"
 
 namespace writ::api {
@@ -28,6 +30,8 @@ struct LocalPlaneOptions {
   std::function<Result<std::string>()> probe_digest;
   /// Where $WRIT_STATE and the configuration directory are looked up. Absent: this process's environment.
   EnvLookup env;
+  /// What this process took out of its environment for the secret store. Absent: nothing, so the key file counts.
+  std::shared_ptr<const secrets::Credentials> credentials;
   /// For tests: called at the labelled points of a run's life (session/fault_point.h).
   std::function<void(std::string_view label)> fault_hook;
   /// For tests: puts another store in front of the one that was opened, to make its writes fail.
@@ -101,6 +105,22 @@ struct KeyView {
   std::string file;
 };
 
+/// A row of `writ secret list`: never a value.
+struct SecretView {
+  std::string name;
+  std::string host;        ///< empty: not bound to one
+  std::string source;      ///< "store", or where each run reads it anew
+  std::string updated_at;  ///< timestamp
+};
+
+/// A secret to keep: a value, or the place where each run reads it.
+struct SecretDraft {
+  std::string name;
+  crypto::SecretBytes value;
+  std::string source;  ///< empty: the value is kept
+  std::string host;
+};
+
 /// A run that a crash had left without a receipt.
 struct Recovered {
   std::string run_id;
@@ -159,6 +179,11 @@ class LocalPlane {
   Result<std::vector<canon::Json>> Decisions(std::size_t limit);  ///< newest first
   Result<> VerifyDecisions();  ///< kCorrupt names the entry that breaks the chain
   Result<std::vector<KeyView>> Keys();
+  /// Names, hosts and sources, by name. Errors: kDenied for a wrong master key.
+  Result<std::vector<SecretView>> Secrets();
+  /// Sets all of them or none. Errors: kInvalid for a name, a value or a source; those of the store.
+  Result<> SetSecrets(std::vector<SecretDraft> drafts);
+  Result<> RemoveSecret(std::string_view name);  ///< kNotFound when there is none
   Result<GcResult> Gc(const GcRequest& request);
 
   /// Ends runs that a crash left without a receipt. Cheap when there are none. The runs of living processes are told

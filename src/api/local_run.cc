@@ -9,8 +9,10 @@
 #include "api/check_request.h"
 #include "api/draft_contract.h"
 #include "api/run_queries.h"
+#include "api/run_secrets.h"
 #include "base/ids.h"
 #include "base/shell_quote.h"
+#include "contract/event.h"
 #include "contract/hash.h"
 #include "plane/countersign.h"
 #include "plane/decision_log.h"
@@ -60,6 +62,20 @@ Result<session::StatePlace> PlaceOf(LocalState& state, bool may_write, bool stag
   return place;
 }
 
+/// The secrets of a run, put where the job will find them.
+Result<session::Redaction> GiveSecrets(LocalState& state, const CreateRun& request, isolation::SessionSpec& spec) {
+  const RunSecrets secrets = WRIT_TRY("--secret", FetchSecrets(state, request));
+  if (!secrets.edge.empty()) {
+    const auto& bound = secrets.edge.front();
+    return Fail(Code::kInvalid, "--secret: {} is bound to {}, and this run has no way there", bound.name, bound.host);
+  }
+  auto released = ReleasedOf(secrets);
+  for (auto& entry : spec.env) crypto::Wipe(entry);
+  spec.env = EnvironmentOf(request, released);
+  for (auto& secret : released) crypto::Wipe(secret.value);
+  return secrets.redaction;
+}
+
 /// Everything that is known before the contract: what was asked, judged, opened and measured.
 struct Prepared {
   isolation::Backend* backend = nullptr;
@@ -67,6 +83,7 @@ struct Prepared {
   session::Materialised given;
   isolation::SessionSpec spec;
   std::vector<workspace::DeclaredOutput> outputs;
+  session::Redaction redaction;
 };
 
 Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::string_view run_id, bool may_write) {
@@ -79,8 +96,21 @@ Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::strin
   prepared.given = WRIT_TRY("prepare",
                             session::Materialise(ToSources(request), prepared.place, run_id, state.clock()));
   prepared.spec = ToSpec(request);
+  if (may_write) {
+    prepared.redaction = WRIT_TRY("prepare", GiveSecrets(state, request, prepared.spec));
+  } else {
+    WRIT_TRY("prepare", CheckSecretsExist(state, request));
+  }
   WRIT_TRY("prepare", session::LendLayers(prepared.given, prepared.spec));
   return prepared;
+}
+
+/// What has been done by the time of the contract: secrets released by name, then inputs and workspace materialised.
+std::vector<Json> BegunEvents(const contract::Contract& draft, const session::Materialised& given) {
+  std::vector<Json> events;
+  for (const auto& claim : draft.secrets) events.push_back(contract::event::SecretReleased(claim.name, claim.scope));
+  for (auto& event : session::MaterialisedEvents(given)) events.push_back(std::move(event));
+  return events;
 }
 
 /// Joins what the caller wants to what the engine asks.
@@ -197,6 +227,7 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
                           .spec = std::move(prepared.spec),
                           .outputs = std::move(prepared.outputs),
                           .execution_hash = WRIT_TRY("execution", ExecutionHashOf(request)),
+                          .redaction = std::move(prepared.redaction),
                           .requester = {"human", request.caller.name}};
   RunSummary summary = SummaryOf(request, order.given);
 
@@ -308,10 +339,11 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
   std::string probe;
   if (state.options().probe_digest) probe = WRIT_TRY("probe report", state.options().probe_digest());
   const Json host = session::HostFacts(probe);
+  auto begun = BegunEvents(draft, prepared->given);
   live.Owes();
   auto issued = plane::IssueContract({state.store(), state.clock(), keys->plane, keys->plane_pem,
                                       keys->decision_genesis, keys->runner_id, keys->runner.key_id(), host,
-                                      session::MaterialisedEvents(prepared->given)},
+                                      std::move(begun)},
                                      std::move(draft), decision, summary);
   if (!issued) {
     live.Ended();
