@@ -106,8 +106,8 @@ bool HasListItem(const Http1Fields& fields, std::string_view name, std::string_v
 /// Whether the connection stays open after this message, by version and Connection (RFC 9112 section 9.3).
 bool KeepsOpen(unsigned minor, const Http1Fields& fields);
 
-/// Removes what is meant for one connection only: Connection and every field it lists, Keep-Alive, Proxy-Connection,
-/// Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade. Never removed, though listed: Host and
+/// Removes what is meant for one connection only: Connection and every field it lists, Keep-Alive, TE,
+/// Transfer-Encoding, Upgrade and every field that starts with Proxy-. Never removed, though listed: Host and
 /// Content-Length. Take the framing (http1_body.h) and an Upgrade to be passed on before. Source: RFC 9110
 /// section 7.6.1.
 void RemoveHopByHop(Http1Fields& fields);

@@ -6,6 +6,8 @@
 namespace writ::net {
 namespace {
 
+constexpr std::string_view kProxyPrefix = "Proxy-";
+
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool IsOneOf(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -79,8 +81,8 @@ void RemoveHopByHop(Http1Fields& fields) {
     if (!IsOneOf(item, {"Host", "Content-Length"})) listed.emplace_back(item);
   });
   std::erase_if(fields, [&](const Http1Field& field) {
-    return IsOneOf(field.name, {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
-                                "Proxy-Authorization", "TE", "Transfer-Encoding", "Upgrade"}) ||
+    return IsOneOf(field.name, {"Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade"}) ||
+           FieldNameIs(std::string_view(field.name).substr(0, kProxyPrefix.size()), kProxyPrefix) ||
            std::ranges::any_of(listed, [&](const std::string& name) { return FieldNameIs(field.name, name); });
   });
 }
