@@ -26,8 +26,8 @@ class EventTarget {
   virtual void OnTimer(Timer& timer) = 0;
 };
 
-/// The registration of one descriptor (borrowed) for reading, writing and hang-up, edge-triggered. Ends with the object,
-/// which must go before the descriptor is closed. Source: epoll(7).
+/// The registration of one descriptor (borrowed) for reading, writing and hang-up, edge-triggered. Ends with the
+/// object, which must go before the descriptor is closed. Source: epoll(7).
 class Watch {
  public:
   Watch() = default;

@@ -20,11 +20,13 @@ HostBytes& Ledger::Account(const std::string& host) {
 
 std::size_t Ledger::Allow(std::size_t want, MonoTime now) {
   if (limits_.bytes_max) {
-    want = static_cast<std::size_t>(std::min<std::uint64_t>(want, *limits_.bytes_max - std::min(moved_, *limits_.bytes_max)));
+    want = static_cast<std::size_t>(
+        std::min<std::uint64_t>(want, *limits_.bytes_max - std::min(moved_, *limits_.bytes_max)));
   }
   if (!limits_.rate_bytes_per_s) return want;
   const double rate = static_cast<double>(*limits_.rate_bytes_per_s);
-  tokens_ = std::min(tokens_ + rate * std::chrono::duration<double>(now - refilled_).count(), Burst(*limits_.rate_bytes_per_s));
+  tokens_ = std::min(tokens_ + rate * std::chrono::duration<double>(now - refilled_).count(),
+                     Burst(*limits_.rate_bytes_per_s));
   refilled_ = now;
   return tokens_ < 1 ? 0 : std::min(want, static_cast<std::size_t>(tokens_));
 }

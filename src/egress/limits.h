@@ -13,9 +13,9 @@ struct EgressLimits {
   std::optional<std::uint64_t> bytes_max;         ///< bytes to and from upstream together; then everything is cut
   std::optional<std::uint64_t> rate_bytes_per_s;  ///< bytes per second to and from upstream together
   std::uint32_t head_bytes_max = 64U << 10;       ///< a request head, or the first bytes that say what a tunnel is for
-  Millis head_timeout{10'000};     ///< from the first moment to a complete head, or to knowing what a tunnel is for
-  Millis connect_timeout{15'000};  ///< looking up and connecting
-  Millis idle_timeout{600'000};    ///< nothing moved in either direction
+  Millis head_timeout{10'000};       ///< from the first moment to a complete head, or to knowing what a tunnel is for
+  Millis connect_timeout{15'000};    ///< looking up and connecting
+  Millis idle_timeout{600'000};      ///< nothing moved in either direction
   std::uint32_t names_max = 10'000;  ///< distinct refused names, and distinct hosts, that are kept apart in records
 };
 

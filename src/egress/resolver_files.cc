@@ -80,7 +80,8 @@ Result<ResolverFiles> LoadResolverFiles() {
   ResolverFiles files;
   ReadHosts(WRIT_TRY("read hosts", ReadIfThere("/etc/hosts")), files);
   ReadResolvConf(WRIT_TRY("read resolv.conf", ReadIfThere("/etc/resolv.conf")), files);
-  if (files.nameservers.empty()) files.nameservers.push_back(net::IpAddress::V4(std::array<std::uint8_t, 4>{127, 0, 0, 1}));
+  if (files.nameservers.empty())
+    files.nameservers.push_back(net::IpAddress::V4(std::array<std::uint8_t, 4>{127, 0, 0, 1}));
   return files;
 }
 

@@ -12,9 +12,10 @@ net::IpAddress Ip(const char* text) { return *net::IpAddress::FromText(text); }
 
 TEST(ResolverFiles, HostsLinesAreReadAsTheCLibraryDoes) {
   ResolverFiles files;
-  ReadHosts("127.0.0.1 localhost  Local.Test # comment other\r\n\n::1\tlocalhost\n#9.9.9.9 x\nnonsense a.test\n"
-            "10.1.2.3 a.test a.test 0x7f000001 bad\x01name",
-            files);
+  ReadHosts(
+      "127.0.0.1 localhost  Local.Test # comment other\r\n\n::1\tlocalhost\n#9.9.9.9 x\nnonsense a.test\n"
+      "10.1.2.3 a.test a.test 0x7f000001 bad\x01name",
+      files);
   EXPECT_EQ(files.hosts.size(), 3U);
   EXPECT_THAT(files.hosts["localhost"], ElementsAre(Ip("127.0.0.1"), Ip("::1")));
   EXPECT_THAT(files.hosts["local.test"], ElementsAre(Ip("127.0.0.1")));
@@ -23,9 +24,10 @@ TEST(ResolverFiles, HostsLinesAreReadAsTheCLibraryDoes) {
 
 TEST(ResolverFiles, ResolvConfGivesServersAndTimes) {
   ResolverFiles files;
-  ReadResolvConf("; c\nsearch corp.test\nnameserver 10.0.0.1 # x\nnameserver ::2\nnameserver fe80::1%eth0\n"
-                 "nameserver 10.0.0.3\nnameserver 10.0.0.4\noptions ndots:5 timeout:7 attempts:3 rotate\n",
-                 files);
+  ReadResolvConf(
+      "; c\nsearch corp.test\nnameserver 10.0.0.1 # x\nnameserver ::2\nnameserver fe80::1%eth0\n"
+      "nameserver 10.0.0.3\nnameserver 10.0.0.4\noptions ndots:5 timeout:7 attempts:3 rotate\n",
+      files);
   EXPECT_THAT(files.nameservers, ElementsAre(Ip("10.0.0.1"), Ip("::2"), Ip("10.0.0.3")));
   EXPECT_EQ(files.attempt_timeout, Millis(7000));
   EXPECT_EQ(files.rounds, 3U);

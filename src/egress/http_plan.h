@@ -1,0 +1,69 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "egress/attempt.h"
+#include "egress/core.h"
+#include "egress/dial.h"
+#include "net/http1.h"
+#include "net/http1_body.h"
+
+namespace writ::egress {
+
+/// What is to be done about one request. A plain value: no I/O was done for it, nothing was recorded yet.
+struct HttpPlan {
+  enum class Kind : std::uint8_t {
+    kForward,         ///< exchange it with `destination`
+    kTunnel,          ///< connect to `destination`, then pass bytes
+    kAnswer,          ///< answer `status` and `answer`
+    kConnectRefused,  ///< the fixed bytes of the protocol
+    kCut              ///< reset the connection
+  };
+  Kind kind = Kind::kCut;
+  std::optional<Attempt> attempt;  ///< to be recorded before anything else
+  Destination destination;
+  bool by_request = false;  ///< kTunnel: only some requests are granted
+  std::string head;         ///< kForward: for the upstream
+  net::Http1Body body;
+  int status = 0;
+  std::string answer;
+  std::string method;
+  unsigned minor = 1;       ///< of the client's version
+  bool keep_alive = false;  ///< the client's wish
+  bool upgrade = false;     ///< another protocol may follow a 101
+
+  bool head_only() const { return method == "HEAD"; }
+  /// Whether it may be sent again after a kept connection ended without an answer.
+  bool repeatable() const {
+    return body.framing == net::BodyFraming::kNone && (method == "GET" || method == "HEAD" || method == "OPTIONS");
+  }
+};
+
+/// A request at the proxy's door: CONNECT, or HTTP in absolute form. The answers are those of the Warrant protocol.
+HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings);
+
+/// A request that was found inside a tunnel to `destination`: it must name that host, and be granted by itself when
+/// `by_request`.
+HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
+                           const Destination& destination, bool by_request);
+
+/// A request that cannot be read as one.
+HttpPlan PlanRefusedHead(const net::Http1Refusal& refusal);
+
+/// What is to be done about the head of a response.
+struct ResponsePlan {
+  enum class Kind : std::uint8_t {
+    kBad,      ///< not to be passed on
+    kInterim,  ///< pass `head` on, another one follows
+    kSwitch,   ///< pass `head` on, then bytes both ways
+    kFinal     ///< pass `head` and then the body on
+  };
+  Kind kind = Kind::kBad;
+  std::string head;
+  net::Http1Body body;
+  bool keep_client = false, keep_server = false;
+};
+ResponsePlan PlanResponse(net::Http1ResponseHead head, const HttpPlan& request);
+
+}  // namespace writ::egress
