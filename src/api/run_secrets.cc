@@ -66,6 +66,12 @@ Result<RunSecrets> FetchSecrets(LocalState& state, const CreateRun& request) {
       given.edge.push_back({asked.name, std::move(record.value), record.host, secrets::MakePlaceholder(asked.name)});
     }
   }
+  // What a secret was read from is nobody's to inherit, and nobody's to find in /proc.
+  for (const auto& asked : request.secrets) {
+    const auto found = records.find(asked.name);
+    if (found != records.end() && found->second.source.starts_with("env:"))
+      static_cast<void>(secrets::TakeVariable(found->second.source.substr(4)));
+  }
   std::vector<secrets::RedactedValue> redacted;
   for (const auto& secret : given.values) redacted.push_back({secret.name, secret.value.bytes()});
   for (const auto& secret : given.edge) redacted.push_back({secret.name, secret.value.bytes()});

@@ -1,6 +1,7 @@
 // The one description of every command but run, which has its own page, and of the program as a whole.
 #include "cli/grammar.h"
 #include "cli/run_grammar.h"
+#include "cli/secret_grammar.h"
 
 namespace writ::cli {
 namespace {
@@ -218,6 +219,10 @@ constexpr Command kCommands[] = {
      .operands = kRunOperand,
      .statuses = kPlainStatuses,
      .see_also = "ps"},
+    kSecretSetCommand,
+    kSecretListCommand,
+    kSecretRemoveCommand,
+    kSecretImportCommand,
     {.name = "policy check",
      .summary = "Check a policy file",
      .description = "Reads a policy and reports the first thing that is wrong with it, by line. Unknown keys are wrong. "
@@ -289,11 +294,14 @@ constexpr Option kProgramOptions[] = {
 constexpr OptionGroup kProgramGroups[] = {{"Options", kProgramOptions}};
 constexpr ExitStatus kEnvironment[] = {
     {"WRIT_STATE", "state directory; otherwise $XDG_STATE_HOME/writ, for root /var/lib/writ"},
+    {"WRIT_MASTER_KEY", "what the secret store is sealed under; otherwise master.key in the state directory"},
+    {"VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_NAMESPACE", "where and how secrets are read from Vault; without a token ~/.vault-token"},
     {"XDG_CONFIG_HOME", "where writ/policy.yaml is looked for; for root it is /etc/writ"},
     {"NO_COLOR", "if set, writ itself prints no colours"},
 };
 constexpr ExitStatus kFiles[] = {
     {"$WRIT_STATE/keys/", "plane.key.pem and runner.key.pem, mode 0600"},
+    {"$WRIT_STATE/secrets.sealed", "the secret store; master.key opens it"},
     {"$WRIT_STATE/writ.db", "runs, events and decisions"},
     {"$WRIT_STATE/blobs/", "kept output, diffs and results, by content hash"},
     {"/etc/writ/policy.yaml", "policy of root's runs; others: writ/policy.yaml in the XDG configuration directory"},

@@ -28,6 +28,11 @@ int HashCommand(Context& context);
 int KillCommand(Context& context);  // store_commands.cc
 int GcCommand(Context& context);
 
+int SecretSetCommand(Context& context);  // secret_commands.cc
+int SecretListCommand(Context& context);
+int SecretRemoveCommand(Context& context);
+int SecretImportCommand(Context& context);
+
 int PolicyCheckCommand(Context& context);  // policy_commands.cc
 int PolicyShowCommand(Context& context);
 

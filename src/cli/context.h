@@ -12,6 +12,7 @@
 #include "canon/json.h"
 #include "cli/parse.h"
 #include "isolation/backend.h"
+#include "secrets/credentials.h"
 
 namespace writ::cli {
 
@@ -29,6 +30,7 @@ struct Context {
   const Invocation& invocation;
   const Wiring& wiring;
   EnvLookup env;
+  std::shared_ptr<const secrets::Credentials> credentials;  ///< taken out of the environment; never null
 
   bool json() const { return invocation.Has("json"); }
   std::string_view operand(std::size_t index) const {

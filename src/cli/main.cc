@@ -46,7 +46,7 @@ int HelpCommand(Context& context) {
   return Complain(context, Error{Code::kNotFound, fmt::format("there is no command `{}`; see `writ help`", name)}, 2);
 }
 
-constexpr std::array<Entry, 21> kEntries{{
+constexpr std::array<Entry, 25> kEntries{{
     {"run", RunCommand, Confine::kItself},
     {"ps", PsCommand},
     {"list", ListCommand},
@@ -59,6 +59,10 @@ constexpr std::array<Entry, 21> kEntries{{
     {"bundle", BundleCommand, Confine::kItself},
     {"verify", VerifyCommand, Confine::kItself},
     {"kill", KillCommand},
+    {"secret set", SecretSetCommand, Confine::kItself},  // may ask Vault
+    {"secret list", SecretListCommand},
+    {"secret remove", SecretRemoveCommand},
+    {"secret import", SecretImportCommand, Confine::kItself},  // reads what the caller may read
     {"policy check", PolicyCheckCommand},
     {"policy show", PolicyShowCommand},
     {"keys", KeysCommand},
@@ -96,6 +100,11 @@ int ProgramOptions(Context& context) {
   return 2;
 }
 
+bool HoldsSecrets(const Context& context) {
+  return !context.credentials->master.empty() || !context.credentials->vault_token.empty() ||
+         context.invocation.command->name.starts_with("secret ") || context.invocation.Has("secret");
+}
+
 /// A caller may have closed 0, 1 or 2; files opened later must not take their place.
 bool OpenStandardDescriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
@@ -112,10 +121,14 @@ int Main(int argc, char** argv, const Wiring& wiring) {
   const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   const auto invocation = ParseCommandLine(arguments);
   if (!invocation) return ComplainAboutUsage(invocation.error());
-  Context context{*invocation, wiring, ProcessEnv()};
+  // Before anything starts: what a variable held is not to be found in this process's environment any more.
+  Context context{*invocation, wiring, ProcessEnv(), std::make_shared<const secrets::Credentials>(secrets::TakeCredentials())};
   const Command* command = invocation->command;
   if (!command) return ProgramOptions(context);
   if (invocation->Has("help")) return Print(context, RenderHelp(*command, TextColumns(STDOUT_FILENO)));
+  if (HoldsSecrets(context)) {
+    if (const auto kept = secrets::KeepMemoryPrivate(); !kept) return Complain(context, kept.error(), command->usage_status == 125 ? 125 : 1);
+  }
   for (const Entry& entry : kEntries) {
     if (entry.name != command->name) continue;
     if (entry.confine == Confine::kFirst) {

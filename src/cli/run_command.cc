@@ -184,6 +184,7 @@ int RunCommand(Context& context) {
   if (!backends) return Complain(context, backends.error(), kCannotRun);
   api::LocalPlaneOptions plane_options;
   plane_options.backends = *std::move(backends);
+  plane_options.credentials = context.credentials;
   if (const auto offered = CheckTier(options->request.tier, plane_options.backends); !offered) {
     return Complain(context, offered.error(), kCannotRun);
   }

@@ -29,6 +29,10 @@ inline constexpr Option kRunTerminal[] = {
      .help = "set a variable; its value stands in the signed contract in clear. Without `=VALUE` the caller's value "
              "is passed and only the name is recorded",
      .repeatable = true},
+    {.name = "secret", .kind = Kind::kText, .value = "NAME[=VARIABLE]",
+     .help = "give the job a secret of the store (`writ secret set`) as the variable NAME, and as VARIABLE too; its value "
+             "is redacted from everything that leaves the run",
+     .repeatable = true},
     {.name = "interactive", .letter = 'i', .help = "pass stdin to the job; otherwise it reads /dev/null"},
     {.name = "tty", .letter = 't', .help = "give the job a pseudo-terminal; its output reaches yours unfiltered"},
 };
@@ -79,6 +83,7 @@ inline constexpr Example kRunExamples[] = {
     {"writ run --workspace . --timeout 5m -- make test", "run on a copy-on-write view of this directory"},
     {"writ run --input data.csv --output report.txt --out-dir . -- sh -c 'wc -l /in/data.csv > /out/report.txt'",
      "hand in a file, take out a declared result"},
+    {"writ run --secret GITHUB_TOKEN -- ./release.sh", "hand in a secret that no file, log or result will show"},
     {"writ run -it -- bash", "look around inside"},
     {"writ run --dry-run --workspace . -- ./build.sh", "see what would be signed"},
 };

@@ -67,7 +67,7 @@ Result<api::EnvEntry> ReadEnv(std::string_view text, const CallerEnv& caller_env
   if (equals != std::string_view::npos) {
     if (LooksSecret(name)) {
       warnings.push_back(fmt::format("--env {0}=... looks like a secret: its value stands in the signed contract in clear; "
-                                     "`--env {0}` passes it without recording the value",
+                                     "`writ secret set {0}` and `--secret {0}` keep it out of everything",
                                      name));
     }
     return api::EnvEntry{name, std::string(text.substr(equals + 1)), api::EnvSource::kLiteral};
@@ -75,6 +75,17 @@ Result<api::EnvEntry> ReadEnv(std::string_view text, const CallerEnv& caller_env
   const auto value = caller_env(name);
   if (!value) return Fail(Code::kInvalid, "`{}` is not set in your environment; set it or use {}=VALUE", name, name);
   return api::EnvEntry{name, *value, api::EnvSource::kCaller};
+}
+
+/// `NAME[=VARIABLE]`; names are checked with the request.
+Result<api::SecretRequest> ReadSecret(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return api::SecretRequest{std::string(text), {}};
+  api::SecretRequest secret{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+  if (secret.name.empty() || !IsVariableName(secret.variable)) {
+    return Fail(Code::kInvalid, "what was given is not NAME or NAME=VARIABLE; a value is never an argument, `writ secret set` reads it");
+  }
+  return secret;
 }
 
 Result<> ReadAccepted(std::string_view text, isolation::Mechanisms& accepted) {
@@ -134,6 +145,7 @@ Result<RunOptions> ReadRunOptions(const Invocation& invocation, const CallerEnv&
   for (const auto text : invocation.Values("env")) {
     request.env.push_back(WRIT_TRY("--env", ReadEnv(text, caller_env, options.warnings)));
   }
+  for (const auto text : invocation.Values("secret")) request.secrets.push_back(WRIT_TRY("--secret", ReadSecret(text)));
   for (const auto text : invocation.Values("accept")) WRIT_TRY("--accept", ReadAccepted(text, request.accepted));
   if (!request.out_dir.empty() && request.outputs.empty()) {
     return Fail(Code::kInvalid, "--out-dir: no result is declared; name what to release with --output NAME");

@@ -28,8 +28,11 @@ crypto::SecretBytes TakeVariable(const std::string& name) {
 Credentials TakeCredentials() { return {TakeVariable(kMasterVariable), TakeVariable("VAULT_TOKEN")}; }
 
 Result<> KeepMemoryPrivate() {
-  const struct rlimit none{0, 0};
-  if (::setrlimit(RLIMIT_CORE, &none) != 0) return FailErrno("switch core files off");
+  // The hard limit stays: what this process starts has limits of its own. PR_SET_DUMPABLE covers piped core files too.
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return FailErrno("switch core files off");
+  limit.rlim_cur = 0;
+  if (::setrlimit(RLIMIT_CORE, &limit) != 0) return FailErrno("switch core files off");
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return FailErrno("keep memory private");
   return {};
 }
