@@ -64,6 +64,17 @@ struct Layer {
   sys::UniqueFd fd;        ///< the directory as the caller opened it
 };
 
+/// Port of the HTTP and CONNECT proxy on 127.0.0.1 inside a guest's network namespace.
+inline constexpr std::uint16_t kProxyPort = 3128;
+
+/// Listeners inside a guest's network namespace that somebody outside serves: the only way out of it. TCP ones listen
+/// already, so that what a guest opens before they are served waits. Those for IPv6 are invalid where the host has none.
+struct NetworkDoors {
+  sys::UniqueFd proxy;                       ///< 127.0.0.1:kProxyPort
+  sys::UniqueFd transparent4, transparent6;  ///< every other outgoing TCP connection, redirected here
+  sys::UniqueFd dns_udp4, dns_tcp4, dns_udp6, dns_tcp6;  ///< every DNS question, whatever resolver it was meant for
+};
+
 /// Everything a backend needs for one run. Descriptors are given away.
 struct SessionSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the PATH of `env`; must not be empty
@@ -75,6 +86,7 @@ struct SessionSpec {
   std::optional<Layer> workspace; ///< shown copy-on-write at /work
   std::optional<Layer> inputs;    ///< shown read-only at /in; a staging directory of the caller
   bool kill_on_output_limit = false;
+  bool doors = false;             ///< make the listeners of NetworkDoors; else the guest has no network but its own `lo`
   sys::UniqueFd stdin_fd;         ///< invalid: /dev/null
   struct Terminal { std::uint16_t rows = 24, columns = 80; };
   std::optional<Terminal> terminal;  ///< a pseudo-terminal; stdout carries all output, stdin_fd is copied into it
@@ -116,6 +128,8 @@ class Session {
   virtual const Guarantees& guarantees() const noexcept = 0;
   /// Valid after Wait returned an Outcome, until destruction.
   virtual Result<GuestTree> Tree(Place place) = 0;
+  /// The listeners that SessionSpec::doors asked for, once. Errors: kUnavailable when there are none.
+  virtual Result<NetworkDoors> TakeDoors() { return Fail(Code::kUnavailable, "this session has no network doors"); }
   /// Nothing more is asked of the session: what is left of it begins to end, and destruction waits for that. Returns at
   /// once; a tree it gave is no longer valid.
   virtual void Close() noexcept {}

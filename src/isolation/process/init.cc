@@ -20,6 +20,7 @@
 #include <cerrno>
 
 #include "isolation/process/cell_setup.h"
+#include "isolation/process/doors.h"
 #include "isolation/process/guest_stub.h"
 #include "isolation/process/landlock.h"
 #include "isolation/process/messages.h"
@@ -63,6 +64,7 @@ class Init {
   Result<> Build();
   Result<> Launch();
   Result<> MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>& fds, std::size_t& next);
+  Result<> OpenDoors();
   Result<sys::UniqueFd> OpenTerminal(const LaunchBody& body, sys::UniqueFd& peer);
   void Watch();
   void EndAll();
@@ -196,6 +198,19 @@ Result<sys::UniqueFd> Init::OpenTerminal(const LaunchBody& body, sys::UniqueFd& 
   return master;
 }
 
+/// Before the guest runs, so that nothing it does can be ahead of the rules.
+Result<> Init::OpenDoors() {
+  NetworkDoors doors = WRIT_TRY("doors", MakeDoors());
+  std::vector<int> fds;
+  for (const sys::UniqueFd* door : DoorsOf(doors))
+    if (door->valid()) fds.push_back(door->get());
+  WireWriter report;
+  report.U32(static_cast<std::uint32_t>(InitReport::kDoors));
+  WRIT_TRY("hand over the doors", sys::SendMessage(setup_.control, report.bytes(), fds, Deadline::After(kSendWait)));
+  enforced_["network"] = "netns+proxy";
+  return {};
+}
+
 Result<> Init::Launch() {
   auto message = WRIT_TRY("wait for a launch", Receive(Deadline::Never()));
   const auto launch = WRIT_TRY("launch", DecodeCellLaunch(message.bytes));
@@ -225,6 +240,7 @@ Result<> Init::Launch() {
     }
   }
   WRIT_TRY("mount", MountLayers(launch, fds, next));
+  if (launch.doors) WRIT_TRY("network", OpenDoors());
 
   exec.body = fds[0].get();
   exec.open_files = body.limits.open_files;

@@ -161,6 +161,12 @@ EndReport DecodeEndReport(WireReader& in) {
 
 void Encode(WireWriter& out, const CellLaunch& launch) {
   out.U32(launch.terminal).U32(launch.stdin_fd).U32(launch.workspace).U32(launch.workspace_is_copy).U32(launch.inputs);
+  out.U32(launch.doors);
+}
+
+std::array<sys::UniqueFd*, 7> DoorsOf(NetworkDoors& doors) {
+  return {&doors.proxy,        &doors.transparent4, &doors.dns_udp4, &doors.dns_tcp4,
+          &doors.transparent6, &doors.dns_udp6,     &doors.dns_tcp6};
 }
 
 Result<CellLaunch> DecodeCellLaunch(ByteView bytes) {
@@ -171,6 +177,7 @@ Result<CellLaunch> DecodeCellLaunch(ByteView bytes) {
   launch.workspace = in.U32() != 0;
   launch.workspace_is_copy = in.U32() != 0;
   launch.inputs = in.U32() != 0;
+  launch.doors = in.U32() != 0;
   WRIT_TRY("cell launch", in.Done());
   return launch;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -87,6 +88,7 @@ Result<LaunchBody> DecodeLaunchBody(ByteView bytes);
 /// terminal, then those that the flags name.
 struct CellLaunch {
   bool terminal = false, stdin_fd = false, workspace = false, workspace_is_copy = false, inputs = false;
+  bool doors = false;
 };
 void Encode(WireWriter& out, const CellLaunch& launch);
 Result<CellLaunch> DecodeCellLaunch(ByteView bytes);
@@ -105,6 +107,7 @@ enum class InitReport : std::uint32_t {
   kEnded = 3,    ///< EndReport: every process of the guest is dead
   kPlaces = 4,   ///< an EntryReply per Place in their order; follows kEnded
   kEntry = 5,    ///< EntryReply
+  kDoors = 6,    ///< before kStarted, when the launch asks for doors; descriptors: those of DoorsOf that are valid
 };
 
 struct EndReport {
@@ -116,6 +119,10 @@ struct EndReport {
 };
 void Encode(WireWriter& out, const EndReport& report);
 EndReport DecodeEndReport(WireReader& in);
+
+/// The listeners in the order in which they travel; those for IPv6 are last and may be missing.
+std::array<sys::UniqueFd*, 7> DoorsOf(NetworkDoors& doors);
+constexpr std::size_t kDoorsWithoutIpv6 = 4;
 
 /// What was opened: a place at the end, an entry for kOpen. One descriptor travels beside it unless `error` is set.
 struct EntryReply {

@@ -56,6 +56,7 @@ class ProcessSession final : public Session {
   void Resize(SessionSpec::Terminal size) noexcept override;
   const Guarantees& guarantees() const noexcept override { return guarantees_; }
   Result<GuestTree> Tree(Place place) override;
+  Result<NetworkDoors> TakeDoors() override;
   void Close() noexcept override { control_->Reset(); }
 
  private:
@@ -83,6 +84,7 @@ class ProcessSession final : public Session {
   std::string program_;
   std::atomic<int> kill_reason_{-1};
   std::optional<EndReport> end_;
+  std::optional<NetworkDoors> doors_;
   std::map<Place, EntryReply> places_;  ///< as PID 1 opened them after the end
   bool cell_died_ = false;
   Deadline backstop_ = Deadline::Never();
@@ -119,6 +121,15 @@ Result<> ProcessSession::AwaitStart(std::string program) {
   auto message = WRIT_TRY("start the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kStartWait)));
   if (message.end) return Fail(Code::kUnavailable, "the cell's PID 1 died while it was being made{}",
                                stats_.OutOfMemoryKills() > 0 ? ": the memory limit is too small for a cell" : "");
+  if (WireReader(message.bytes).U32() == static_cast<std::uint32_t>(InitReport::kDoors)) {
+    NetworkDoors doors;
+    const auto slots = DoorsOf(doors);
+    if (message.fds.size() != slots.size() && message.fds.size() != kDoorsWithoutIpv6)
+      return Fail(Code::kInternal, "PID 1 sent {} doors", message.fds.size());
+    for (std::size_t i = 0; i < message.fds.size(); ++i) *slots[i] = std::move(message.fds[i]);
+    doors_ = std::move(doors);
+    message = WRIT_TRY("start the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kStartWait)));
+  }
   WireReader in(message.bytes);
   const auto kind = static_cast<InitReport>(in.U32());
   if (kind == InitReport::kFailed) {
@@ -326,6 +337,13 @@ Outcome ProcessSession::Conclude() {
   return outcome;
 }
 
+Result<NetworkDoors> ProcessSession::TakeDoors() {
+  if (!doors_) return Fail(Code::kUnavailable, "this session has no network doors");
+  NetworkDoors doors = std::move(*doors_);
+  doors_.reset();
+  return doors;
+}
+
 Result<> ProcessSession::ReadPlaces() {
   auto message = WRIT_TRY("hear from the cell", sys::ReceiveMessage(*control_, kMessageBytesMax, Deadline::After(kStartWait)));
   WireReader in(message.bytes);
@@ -363,7 +381,7 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   body.limits = spec.limits;
   body.accepted = spec.accepted;
   CellLaunch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.workspace.has_value(), false,
-                    spec.inputs.has_value()};
+                    spec.inputs.has_value(), spec.doors};
   if (spec.terminal) {
     body.rows = spec.terminal->rows;
     body.columns = spec.terminal->columns;
