@@ -1,6 +1,7 @@
 #include "api/local_plane.h"
 
 #include "api/check_request.h"
+#include "api/live_output.h"
 #include "api/local_run.h"
 #include "api/local_state.h"
 #include "api/recover_runs.h"
@@ -81,9 +82,10 @@ Result<> LocalPlane::ReadArtifact(const ArtifactRow& artifact, const Writer& wri
   return CopyArtifact(impl_->state, artifact, write);
 }
 
-Result<> LocalPlane::ReadKind(std::string_view run, std::string_view kind, const Writer& write) {
+Result<> LocalPlane::ReadKind(std::string_view run, std::string_view kind, const Writer& write, Until until) {
   WRIT_TRY(kind, impl_->OpenAndRecover());
-  return CopyKind(impl_->state, run, kind, write);
+  if (kind == "diff") return CopyKind(impl_->state, run, kind, write);
+  return CopyStream(impl_->state, run, kind, write, until);
 }
 
 Result<canon::Json> LocalPlane::Bundle(std::string_view run) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -164,8 +165,13 @@ class LocalPlane {
   using Writer = std::function<Result<>(ByteView)>;
   /// Streams an artifact's bytes after checking their digest. Errors: kNotFound; kCorrupt; those of `write`.
   Result<> ReadArtifact(const ArtifactRow& artifact, const Writer& write);
+  enum class Until : std::uint8_t {
+    kNow,  ///< what a running guest has written so far
+    kEnd   ///< waits for the run's end, and passes output on as it comes
+  };
   /// `kind`: "log" (both streams as they arrived), "stdout", "stderr", "diff". An empty one writes nothing.
-  Result<> ReadKind(std::string_view run, std::string_view kind, const Writer& write);
+  /// Errors: kUnavailable for the diff of a run that has not ended.
+  Result<> ReadKind(std::string_view run, std::string_view kind, const Writer& write, Until until = Until::kNow);
 
   /// Errors: kUnavailable while the run has no receipt.
   Result<canon::Json> Bundle(std::string_view run);

@@ -155,6 +155,7 @@ class LiveRun {
   ~LiveRun() {
     if (!lock_) return;
     ::unlinkat(runs_.get(), KillFlagName(run_id_).c_str(), 0);  // absent unless somebody asked for the end
+    ::unlinkat(runs_.get(), LiveLogName(run_id_).c_str(), 0);   // absent after a short run; what it had is stored now
     // A lock file that stays is harmless: nobody holds it, and garbage collection removes it.
     if (ended_) static_cast<void>(std::move(*lock_).Retire());
   }
@@ -228,7 +229,8 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
                           .outputs = std::move(prepared.outputs),
                           .execution_hash = WRIT_TRY("execution", ExecutionHashOf(request)),
                           .redaction = std::move(prepared.redaction),
-                          .requester = {"human", request.caller.name}};
+                          .requester = {"human", request.caller.name},
+                          .live_log = {live.runs_fd(), LiveLogName(result.run_id)}};
   RunSummary summary = SummaryOf(request, order.given);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,

@@ -14,6 +14,7 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
 /// Directories and files of a run inside the state directory besides its lock.
 inline constexpr std::string_view kStagingDirectory = "staging";
 inline constexpr std::string_view kRunsDirectory = "runs";
+inline std::string LiveLogName(std::string_view run_id) { return std::string(run_id) + ".log"; }
 inline std::string KillFlagName(std::string_view run_id) { return std::string(run_id) + ".kill"; }
 
 }  // namespace writ::api

@@ -183,6 +183,62 @@ TEST_F(RecoverTest, CancellingBeforeAndDuringARun) {
   ExpectVerified(during->run_id);
 }
 
+TEST_F(RecoverTest, OutputIsReadWhileTheRunGoesOn) {
+  const auto read = [this](std::string_view kind, LocalPlane::Until until) {
+    std::string text;
+    const auto done = NewPlane()->ReadKind("run_", kind, [&](ByteView piece) -> Result<> {
+      text += AsText(piece);
+      return {};
+    }, until);
+    return done ? text : "(" + done.error().what + ")";
+  };
+  std::string log, out, followed;
+  std::jthread follower;
+  script_.steps = {Print{Stream::kStdout, "one\n"}, Print{Stream::kStderr, "two\n"}, Sleep{Millis{120}}, Call{[&] {
+                     log = read("log", LocalPlane::Until::kNow);
+                     out = read("stdout", LocalPlane::Until::kNow);
+                     follower = std::jthread([&] { followed = read("log", LocalPlane::Until::kEnd); });
+                   }},
+                   Sleep{Millis{120}}, Print{Stream::kStdout, "three\n"}, Sleep{Millis{120}}, Print{Stream::kStderr, "four\n"}};
+  const RunResult result = Run();
+  follower.join();
+  EXPECT_EQ(log, "one\ntwo\n");
+  EXPECT_EQ(out, "one\n");
+  EXPECT_EQ(followed, "one\ntwo\nthree\nfour\n");
+  EXPECT_EQ(read("log", LocalPlane::Until::kEnd), followed) << "from the store now";
+  EXPECT_TRUE(sys::ListNames(*sys::OpenDirectory(state() + "/runs"), 100)->empty());
+  ExpectVerified(result.run_id);
+}
+
+TEST_F(RecoverTest, FollowingARunWhoseProcessDiesEnds) {
+  script_.steps = {Print{Stream::kStdout, "so far\n"}, Sleep{Millis{150}}, Call{[] { ::kill(::getpid(), SIGSTOP); }}};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(NewPlane()->Run(Request(), sink_, control_));
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  std::string text;
+  std::jthread patience([child](const std::stop_token& seen) {  // a test that fails is to end, too
+    for (int i = 0; i < 2000 && !seen.stop_requested(); ++i) std::this_thread::sleep_for(Millis{10});
+    ::kill(child, SIGKILL);
+  });
+  const auto done = NewPlane()->ReadKind("run_", "log", [&](ByteView piece) -> Result<> {
+    text += AsText(piece);
+    patience.request_stop();
+    return {};
+  }, LocalPlane::Until::kEnd);
+  patience.join();
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(done) << done.error().what;
+  EXPECT_EQ(text, "so far\n");
+  const auto rows = plane().List(10, false);
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(rows->front().status, "failed");
+}
+
 TEST_F(RecoverTest, KillEndsTheRunOfAnotherProcess) {
   script_.steps = {Sleep{std::chrono::hours{1}}};
   const pid_t child = ::fork();

@@ -133,13 +133,20 @@ Result<> CopyArtifact(LocalState& state, const ArtifactRow& artifact, const Loca
   }
 }
 
-Result<> CopyKind(LocalState& state, std::string_view run, std::string_view kind, const LocalPlane::Writer& write) {
+Result<> CopyKind(LocalState& state, std::string_view run, std::string_view kind, const LocalPlane::Writer& write,
+                  std::uint64_t skip) {
   const std::string id = WRIT_TRY(kind, state.store().ResolveRun(run));
   const storage::Run row = WRIT_TRY(kind, state.store().GetRun(id));
   if (!row.receipt) return Fail(Code::kUnavailable, "run {} has not ended yet; its {} is stored at its end", id, kind);
   const auto artifacts = WRIT_TRY(kind, RunArtifacts(state, id));
   for (const auto& artifact : artifacts)
-    if (artifact.kind == kind && artifact.name.empty()) return CopyArtifact(state, artifact, write);
+    if (artifact.kind == kind && artifact.name.empty()) {
+      return CopyArtifact(state, artifact, [&](ByteView piece) -> Result<> {
+        const auto seen = static_cast<std::size_t>(std::min<std::uint64_t>(skip, piece.size()));
+        skip -= seen;
+        return seen == piece.size() ? Result<>() : write(piece.subspan(seen));
+      });
+    }
   return {};
 }
 

@@ -16,7 +16,9 @@ Result<RunDetails> ShowRun(LocalState& state, std::string_view run);
 Result<std::vector<canon::Json>> RunEvents(LocalState& state, std::string_view run);
 Result<std::vector<ArtifactRow>> RunArtifacts(LocalState& state, std::string_view run);
 Result<> CopyArtifact(LocalState& state, const ArtifactRow& artifact, const LocalPlane::Writer& write);
-Result<> CopyKind(LocalState& state, std::string_view run, std::string_view kind, const LocalPlane::Writer& write);
+/// Without the first `skip` bytes. Errors: kUnavailable while the run has no receipt.
+Result<> CopyKind(LocalState& state, std::string_view run, std::string_view kind, const LocalPlane::Writer& write,
+                  std::uint64_t skip = 0);
 Result<std::vector<canon::Json>> ListDecisions(LocalState& state, std::size_t limit);
 
 /// One row, with its lock looked at.

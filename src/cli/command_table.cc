@@ -38,6 +38,7 @@ constexpr Example kGetExamples[] = {{"writ get 3f2a report.txt -o results", "one
 constexpr Option kLogsOptions[] = {
     {.name = "stdout", .help = "only what the job wrote to stdout"},
     {.name = "stderr", .help = "only what the job wrote to stderr"},
+    {.name = "follow", .letter = 'f', .help = "go on until the run ends; with --json, wait for its end"},
     kJson, kHelp,
 };
 constexpr OptionGroup kLogsGroups[] = {{"Options", kLogsOptions}};
@@ -171,8 +172,8 @@ constexpr Command kCommands[] = {
      .see_also = "policy-check"},
     {.name = "logs",
      .summary = "Print what a run wrote",
-     .description = "Prints stdout and stderr of an ended run as they arrived, or one of them byte for byte. On a "
-                    "terminal, control sequences other than colours are made visible.",
+     .description = "Prints stdout and stderr of a run as they arrived, or one of them byte for byte; of a running "
+                    "one what there is so far, a moment late. On a terminal, control sequences other than colours are made visible.",
      .groups = kLogsGroups,
      .operands = kRunOperand,
      .statuses = kPlainStatuses,

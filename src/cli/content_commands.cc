@@ -13,11 +13,13 @@ namespace writ::cli {
 namespace {
 
 using canon::Json;
+using Until = api::LocalPlane::Until;
 
 constexpr std::size_t kJsonContentMax = 4u << 20;  // of each stream: an object is to be held in memory by its reader
 
 /// Copies kept bytes to stdout as they are, or safely when stdout is a terminal.
-int CopyToStdout(Context& context, api::LocalPlane& plane, std::string_view run, std::string_view kind) {
+int CopyToStdout(Context& context, api::LocalPlane& plane, std::string_view run, std::string_view kind,
+                 Until until = Until::kNow) {
   const bool filter_it = IsTerminal(STDOUT_FILENO);
   TerminalFilter filter;
   std::string safe;
@@ -26,7 +28,7 @@ int CopyToStdout(Context& context, api::LocalPlane& plane, std::string_view run,
     safe.clear();
     filter.Append(AsText(piece), safe);
     return sys::WriteAll(STDOUT_FILENO, safe);
-  });
+  }, until);
   if (!copied) return Complain(context, copied.error());
   safe.clear();
   filter.Finish(safe);
@@ -43,14 +45,21 @@ Json Strings(const std::vector<std::string>& texts) {
 
 int LogsCommand(Context& context) {
   const bool out = context.invocation.Has("stdout"), err = context.invocation.Has("stderr");
+  const Until until = context.invocation.Has("follow") ? Until::kEnd : Until::kNow;
   const auto plane = OpenPlane();
   if (!context.json()) {
     const std::string_view kind = out == err ? "log" : out ? "stdout" : "stderr";
-    return CopyToStdout(context, *plane, context.operand(0), kind);
+    return CopyToStdout(context, *plane, context.operand(0), kind, until);
   }
-  const auto run = plane->Resolve(context.operand(0));
-  if (!run) return Complain(context, run.error());
+  if (until == Until::kEnd) {
+    const auto waited = plane->ReadKind(context.operand(0), "log", [](ByteView) -> Result<> { return {}; }, until);
+    if (!waited) return Complain(context, waited.error());
+  }
+  const auto shown = plane->Show(context.operand(0));
+  if (!shown) return Complain(context, shown.error());
+  const std::string* const run = &shown->row.run_id;
   Json answer = Json::Of({{"runId", *run}});
+  if (shown->row.live) answer.Set("running", true);
   for (const std::string_view kind : {"stdout", "stderr"}) {
     if (out != err && (kind == "stdout") != out) continue;
     auto content = KeptContentJson(*plane, *run, kind, kJsonContentMax);

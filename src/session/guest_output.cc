@@ -26,7 +26,7 @@ Result<std::string> BlobSpill::Finish(storage::Durability durability) {
 }
 
 GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits,
-                         const Redaction& redaction)
+                         const Redaction& redaction, LiveLogPlace live_log)
     : live_(live),
       stdout_max_(limits.stdout_bytes),
       stderr_max_(limits.stderr_bytes),
@@ -35,7 +35,10 @@ GuestOutput::GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs,
       err_(blobs),
       out_redactors_(redaction),
       err_redactors_(redaction),
-      log_redactor_(redaction) {}
+      log_redactor_(redaction),
+      // The log and its streams are the same bytes unless something is redacted; 1 MiB is for headers and marks.
+      live_log_(std::move(live_log), (redaction == nullptr ? 1 : 2) * (stdout_max_ + stderr_max_) + (1u << 20)),
+      redacts_(redaction != nullptr) {}
 
 secrets::Redactor::Sink GuestOutput::ToLive(isolation::Stream stream) {
   return [this, stream](ByteView bytes) { return live_.Write(stream, bytes); };
@@ -43,8 +46,17 @@ secrets::Redactor::Sink GuestOutput::ToLive(isolation::Stream stream) {
 
 secrets::Redactor::Sink GuestOutput::ToStore(isolation::Stream stream) {
   return [this, stream](ByteView bytes) -> Result<> {
-    WRIT_TRY("log", log_redactor_.Write(bytes, [this](ByteView piece) { return log_.Write(piece); }));
-    return (stream == isolation::Stream::kStdout ? out_ : err_).Write(bytes);
+    WRIT_TRY("log", log_redactor_.Write(bytes, ToLog()));
+    const bool out = stream == isolation::Stream::kStdout;
+    live_log_.Add((out ? kLiveStdout : kLiveStderr) | (redacts_ ? 0 : kLiveLog), bytes);
+    return (out ? out_ : err_).Write(bytes);
+  };
+}
+
+secrets::Redactor::Sink GuestOutput::ToLog() {
+  return [this](ByteView bytes) {
+    if (redacts_) live_log_.Add(kLiveLog, bytes);
+    return log_.Write(bytes);
   };
 }
 
@@ -57,6 +69,7 @@ Result<> GuestOutput::Write(isolation::Stream stream, ByteView bytes) {
 Result<> GuestOutput::Idle() {
   for (const auto stream : {isolation::Stream::kStdout, isolation::Stream::kStderr})
     WRIT_TRY("output", RedactorsOf(stream).live.ReleaseFew(ToLive(stream)));
+  live_log_.Publish();
   return {};
 }
 
@@ -68,10 +81,11 @@ Result<> GuestOutput::Cut(isolation::Stream stream) {
 Result<> GuestOutput::Truncated(isolation::Stream stream) {
   const bool out = stream == isolation::Stream::kStdout;
   WRIT_TRY("log", Cut(stream));
-  WRIT_TRY("log", log_redactor_.Cut([this](ByteView piece) { return log_.Write(piece); }));
+  WRIT_TRY("log", log_redactor_.Cut(ToLog()));
   marked_ = true;
   const std::string mark = fmt::format("\n[writ: {} is cut here: it reached its limit of {} bytes]\n",
                                        out ? "stdout" : "stderr", out ? stdout_max_ : stderr_max_);
+  live_log_.Add(kLiveLog, AsBytes(mark));
   WRIT_TRY("log", log_.Write(AsBytes(mark)));
   return live_.Truncated(stream);
 }
@@ -80,7 +94,7 @@ Result<CapturedOutput> GuestOutput::Finish(storage::Durability durability) {
   // A guest that was ended may have been about to write the rest of a value.
   WRIT_TRY("stdout", Cut(isolation::Stream::kStdout));
   WRIT_TRY("stderr", Cut(isolation::Stream::kStderr));
-  WRIT_TRY("log", log_redactor_.Cut([this](ByteView piece) { return log_.Write(piece); }));
+  WRIT_TRY("log", log_redactor_.Cut(ToLog()));
   CapturedOutput captured;
   captured.redacted_out = out_redactors_.kept.found();
   captured.redacted_err = err_redactors_.kept.found();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "isolation/backend.h"
+#include "session/live_log.h"
 #include "session/redaction.h"
 #include "storage/blob_store.h"
 
@@ -45,12 +46,13 @@ class GuestOutput final : public isolation::OutputSink {
  public:
   /// `live` and `blobs` are borrowed.
   GuestOutput(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits,
-              const Redaction& redaction = nullptr);
+              const Redaction& redaction = nullptr, LiveLogPlace live_log = {});
   Result<> Write(isolation::Stream stream, ByteView bytes) override;
   Result<> Truncated(isolation::Stream stream) override;
   int NotReady(isolation::Stream stream) override { return live_.NotReady(stream); }
 
-  /// Call while the guest says nothing: a person may be waiting for a prompt of which a byte or two were held back.
+  /// Call now and then while the guest runs: a person may be waiting for a prompt of which a byte or two were held
+  /// back, and other commands for the live log.
   Result<> Idle();
 
   /// Bytes of a stream that were kept so far.
@@ -71,6 +73,7 @@ class GuestOutput final : public isolation::OutputSink {
   }
   secrets::Redactor::Sink ToLive(isolation::Stream stream);
   secrets::Redactor::Sink ToStore(isolation::Stream stream);
+  secrets::Redactor::Sink ToLog();
   Result<> Cut(isolation::Stream stream);
 
   isolation::OutputSink& live_;
@@ -78,6 +81,8 @@ class GuestOutput final : public isolation::OutputSink {
   BlobSpill log_, out_, err_;
   Redactors out_redactors_, err_redactors_;
   secrets::Redactor log_redactor_;  ///< a value may be written half to either stream
+  LiveLog live_log_;
+  const bool redacts_;
   bool marked_ = false;  ///< the log has text of our own
 };
 

@@ -101,8 +101,8 @@ void FailRun(RunEnd& end, const std::string& why) {
 
 /// The guest and what is known of it, from before its start until its files were looked at.
 struct RunEngine::Guest {
-  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const Limits& limits, const Redaction& redaction)
-      : output(live, blobs, limits, redaction) {}
+  Guest(isolation::OutputSink& live, storage::BlobStore& blobs, const RunOrder& order)
+      : output(live, blobs, order.spec.limits, order.redaction, order.live_log) {}
 
   GuestOutput output;
   std::unique_ptr<isolation::Session> session;  ///< null: not started
@@ -125,7 +125,7 @@ std::vector<Json> MaterialisedEvents(const Materialised& given) {
 
 Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor) {
   RunEnd end;
-  Guest guest(live, parts_.blobs, order.spec.limits, order.redaction);
+  Guest guest(live, parts_.blobs, order);
   WRIT_TRY("run", Drive(guest, order, log, monitor));
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);

@@ -30,6 +30,7 @@ struct RunOrder {
   std::string execution_hash;
   Redaction redaction = {};     ///< of the secrets that were released to it
   contract::ActorRef requester; ///< who cancels, when the run is cancelled here
+  LiveLogPlace live_log = {};   ///< where other commands see the output while the run goes on
 };
 
 /// Looks after a run while it goes on. Called on the engine's thread.

@@ -151,6 +151,31 @@ TEST(Commands, TheIdentityThatPolicyJudgedIsInTheEvidence) {
   EXPECT_EQ(machine.Json({"show", "--json", machine.NewestRun()}).Find("contract")->Find("writ")->Find("identity"), nullptr);
 }
 
+TEST(Commands, LogsOfARunningRun) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  // The job goes on when its standard input ends, which is when the test has seen its beginning.
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const sys::UniqueFd read_end(ends[0]);
+  sys::UniqueFd write_end(ends[1]);
+  Process run = machine.Start({"run", "-q", "-i", "--", "sh", "-c", "echo one; cat; echo two >&2"}, {.stdin_fd = read_end.get()});
+  ASSERT_TRUE(run.WaitForOutput("one"));
+  const std::string id = machine.NewestRun();
+  Process follow = machine.Start({"logs", "-f", id});
+  ASSERT_TRUE(follow.WaitForOutput("one"));
+  EXPECT_EQ(machine.Run({"logs", id}).out, "one\n");
+  EXPECT_EQ(machine.Run({"logs", "--stderr", id}).out, "");
+  EXPECT_EQ(Member(machine.Json({"logs", "--json", id}), "running"), "true");
+  EXPECT_EQ(machine.Run({"diff", id}).status, 1);
+  write_end.Reset();
+  EXPECT_EQ(run.Wait().status, 0);
+  const Ended followed = follow.Wait();
+  EXPECT_EQ(followed.status, 0) << followed.err;
+  EXPECT_EQ(followed.out, "one\ntwo\n");
+  EXPECT_EQ(Member(machine.Json({"logs", "--json", "-f", id}), "running"), "");
+}
+
 TEST(Commands, CanonAndHash) {
   const Machine machine;
   const std::string file = machine.Write("x.json", "{\"b\": 1.0, \"a\": [true, null]}");
