@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/run_network.h"
 #include "base/utf8.h"
 
 namespace writ::api {
@@ -161,6 +162,7 @@ Result<> CheckRequest(const CreateRun& request) {
   WRIT_TRY("request", CheckPlaces(request));
   WRIT_TRY("request", CheckLimits(request.limits));
   WRIT_TRY("request", CheckAccepted(request.accepted));
+  WRIT_TRY("request", CheckNetwork(request.network));
   WRIT_TRY("--tier", CheckText("the name", request.tier, 64));
   WRIT_TRY("--policy", CheckText("the path", request.policy_file, kPathBytesMax));
   WRIT_TRY("--as", CheckText("the identity", request.identity, 256));

@@ -38,6 +38,14 @@ struct SecretRequest {
   std::string name, variable;
 };
 
+/// The way out of a run. What is not asked for is not there: without it the run's network namespace has only `lo`.
+struct NetworkRequest {
+  bool asked = false;                         ///< the doors are opened at all
+  bool open = false;                          ///< every public host, as `--net open`
+  std::vector<std::string> rules;             ///< texts of policy::ParseEgressRule
+  std::optional<std::uint64_t> budget_bytes;  ///< in both directions together; more ends the run
+};
+
 /// Who asks. The name is that of the real uid, never $USER, which anybody sets.
 struct Caller {
   std::uint32_t uid = 0;
@@ -55,6 +63,7 @@ struct CreateRun {
   std::string out_dir;            ///< host directory for released outputs; empty: fetched later with GetOutputs
   std::vector<EnvEntry> env;      ///< beyond PATH, HOME, TMPDIR, LANG, TZ; later entries of one name win
   std::vector<SecretRequest> secrets;
+  NetworkRequest network;
   std::string cwd;                ///< relative to /work; empty: /work itself
   sys::UniqueFd stdin_fd;         ///< invalid: /dev/null
   std::optional<isolation::SessionSpec::Terminal> terminal;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/check_request.h"
+#include "api/run_network.h"
 #include "api/run_secrets.h"
 #include "base/shell_quote.h"
 #include "contract/execution.h"
@@ -63,7 +64,7 @@ contract::ExecutionSpec ExecutionOf(const CreateRun& request) {
   }
   for (const auto& secret : request.secrets)
     if (!secret.variable.empty()) env.secrets.push_back({secret.variable, secret.name});
-  env.egress_proxy = false;
+  env.egress_proxy = request.network.asked;
   spec.env = std::move(env);
   return spec;
 }
@@ -87,6 +88,7 @@ contract::ContractExtension ExtensionOf(const CreateRun& request, const session:
   for (const auto& entry : request.env)
     if (entry.source == EnvSource::kCaller) writ.env_from_caller.push_back(entry.name);
   writ.terminal = request.terminal.has_value();
+  writ.egress = EgressGrantOf(request.network);
   if (!request.identity.empty()) writ.identity = request.identity;
   writ.nonce = contract::MakeNonce();
   return writ;
@@ -100,6 +102,12 @@ policy::Request ToPolicyRequest(const CreateRun& request) {
   asked.pool = kPool;
   for (const auto& secret : request.secrets)
     if (std::ranges::find(asked.secrets, secret.name) == asked.secrets.end()) asked.secrets.push_back(secret.name);
+  const auto network = NetworkPolicyOf(request.network);
+  asked.hosts = network.allow_hosts;
+  for (const auto& rule : request.network.rules) {
+    if (std::ranges::find(asked.hosts, rule) == asked.hosts.end()) asked.hosts.push_back(rule);
+  }
+  if (request.network.open) asked.hosts.push_back("*");
   asked.tier = request.tier;
   asked.limits = request.limits;
   for (const auto& [limit, mechanism] : request.accepted) asked.accepted.emplace(limit, mechanism);
@@ -148,6 +156,7 @@ Result<std::string> DigestOfRequest(const CreateRun& request) {
                                            {"tier", request.tier},
                                            {"limits", LimitsJson(request.limits)},
                                            {"accept", AcceptJson(request.accepted)},
+                                           {"network", NetworkJson(request.network)},
                                            {"identity", request.identity},
                                            {"requestedBy", request.caller.name}}));
 }
@@ -170,6 +179,7 @@ std::vector<std::string> EnvironmentOf(const CreateRun& request, const std::vect
                            {"TMPDIR", "/tmp"},
                            {"LANG", "C.UTF-8"},
                            {"TZ", "UTC"}};
+  for (auto& entry : ProxyEnvironment(request.network)) env.push_back(std::move(entry));
   contract::EnvList asked = contract::ResolveEnvironment(AskedEnvironment(request), released);
   for (auto& [name, value] : asked) {
     contract::SetEnv(env, name, value);
@@ -209,6 +219,7 @@ Result<contract::Contract> DraftContract(const CreateRun& request, const session
   draft.workspace = given.wire_manifest;
   draft.policy_hash = policy.hash;
   draft.secrets = ClaimsOf(request, policy);
+  draft.network = NetworkPolicyOf(request.network);
   draft.disclosure = "none";
   draft.execution = contract::ToJson(ExecutionOf(request));
   if (request.tier != "process") draft.isolation = request.tier;

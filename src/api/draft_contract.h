@@ -28,7 +28,8 @@ Result<std::string> DigestOfRequest(const CreateRun& request);
 std::vector<workspace::DeclaredOutput> DeclaredOutputs(const CreateRun& request);
 session::Sources ToSources(const CreateRun& request);
 
-/// The complete environment, "NAME=VALUE": PATH, HOME, TMPDIR, LANG and TZ, the same for everybody; then every released
+/// The complete environment, "NAME=VALUE": PATH, HOME, TMPDIR, LANG and TZ, the same for everybody; the proxy
+/// variables when a way out was asked for; then every released
 /// secret under its own name, then what was asked and the secrets mapped to other names (contract::ResolveEnvironment).
 std::vector<std::string> EnvironmentOf(const CreateRun& request, const std::vector<contract::ReleasedSecret>& released);
 

@@ -34,6 +34,50 @@ TEST_F(LocalRunTest, AJobThatDoesNothingStillLeavesItsEvidence) {
   EXPECT_THAT(report->warnings, ElementsAre());
 }
 
+TEST_F(LocalRunTest, WithoutANetworkTheContractOpensNothing) {
+  const RunResult result = Run();
+  EXPECT_EQ(result.contract.Find("writ")->Find("egress"), nullptr);
+  EXPECT_EQ(canon::Compact(*result.contract.Find("network")), R"({"defaultDeny":true,"allowHosts":[]})");
+  for (const auto& entry : last_env_) EXPECT_THAT(entry, testing::Not(HasSubstr("proxy"))) << entry;
+}
+
+TEST_F(LocalRunTest, WhatTheNetworkMayBeStandsInTheContract) {
+  CreateRun request = Request();
+  request.network = {.asked = true,
+                     .open = false,
+                     .rules = {"One.Test", "two.test:443", "one.test", "two.test:443", "api.test GET /v1/**", "*.sub.test"},
+                     .budget_bytes = 4096};
+  request.env = {{"https_proxy", "http://mine:1", EnvSource::kLiteral}};
+  const RunResult result = Run(std::move(request));
+  EXPECT_EQ(canon::Compact(*result.contract.Find("writ")->Find("egress")),
+            R"({"rules":["One.Test","two.test:443","one.test","api.test GET /v1/**","*.sub.test"],"budgetBytes":4096})");
+  EXPECT_EQ(canon::Compact(*result.contract.Find("network")), R"({"defaultDeny":true,"allowHosts":["one.test"]})");
+  EXPECT_EQ(canon::Compact(*result.contract.Find("execution")->Find("env")->Find("egressProxy")), "true");
+  EXPECT_THAT(last_env_, testing::IsSupersetOf({"HTTP_PROXY=http://127.0.0.1:3128", "HTTPS_PROXY=http://127.0.0.1:3128",
+                                                "http_proxy=http://127.0.0.1:3128", "all_proxy=http://127.0.0.1:3128",
+                                                "NO_PROXY=localhost,127.0.0.1,::1", "https_proxy=http://mine:1"}));
+  EXPECT_EQ(std::ranges::count_if(last_env_, [](const auto& e) { return e.starts_with("https_proxy="); }), 1);
+  ExpectVerified(result.run_id);
+}
+
+TEST_F(LocalRunTest, OpenIsSaidInBothPlaces) {
+  CreateRun request = Request();
+  request.network = {.asked = true, .open = true, .rules = {}, .budget_bytes = {}};
+  const RunResult result = Run(std::move(request));
+  EXPECT_EQ(canon::Compact(*result.contract.Find("writ")->Find("egress")), R"({"rules":[],"open":true})");
+  EXPECT_EQ(canon::Compact(*result.contract.Find("network")), R"({"defaultDeny":false,"allowHosts":[]})");
+}
+
+TEST_F(LocalRunTest, ABadRuleIsRefusedBeforeAnythingIsStored) {
+  CreateRun request = Request();
+  request.network = {.asked = true, .open = false, .rules = {"http://x/"}, .budget_bytes = {}};
+  const auto refused = plane().Run(std::move(request), sink_, control_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("egress rule"));
+  EXPECT_TRUE(plane().List(10, false)->empty());
+}
+
 TEST_F(LocalRunTest, EventsComeInTheSettledOrder) {
   ASSERT_TRUE(sys::MakeDirectories(path("work"), 0700));
   Put(path("work/kept.txt"), "kept\n");

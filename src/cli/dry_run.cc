@@ -1,5 +1,6 @@
 #include "cli/dry_run.h"
 
+#include <utility>
 #include <vector>
 
 #include "api/check_request.h"
@@ -14,6 +15,18 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+void AddNetwork(Rows& rows, const api::NetworkRequest& network) {
+  if (!network.asked) {
+    rows.push_back({"network", "none"});
+    return;
+  }
+  std::string_view title = "network";
+  const auto line = [&](std::string text) { rows.push_back({std::string(std::exchange(title, "")), std::move(text)}); };
+  if (network.open) line("every public host, no private address unless named");
+  for (const auto& rule : network.rules) line(EscapeVisible(rule));
+  if (network.budget_bytes) line(fmt::format("at most {}, then the run ends", FormatSize(*network.budget_bytes)));
+}
+
 void AddView(Rows& rows, const api::Preview& preview, const api::CreateRun& request, bool own_stdin) {
   rows.push_back({"root", request.root.empty() ? "the host's system directories, read-only" : fmt::format("{}, read-only", EscapeVisible(request.root))});
   rows.push_back({"/work", request.workspace.empty()
@@ -26,7 +39,7 @@ void AddView(Rows& rows, const api::Preview& preview, const api::CreateRun& requ
   for (const auto& output : request.outputs) {
     rows.push_back({fmt::format("/out/{}", EscapeVisible(output.name)), output.optional ? "released if it is there" : "released"});
   }
-  rows.push_back({"network", "none"});
+  AddNetwork(rows, request.network);
   for (const auto& entry : request.env) {
     const bool literal = entry.source == api::EnvSource::kLiteral;
     rows.push_back({fmt::format("${}", entry.name), literal ? fmt::format("`{}`, in the contract in clear", EscapeVisible(entry.value)) : "your value; the contract has the name only"});

@@ -36,6 +36,17 @@ inline constexpr Option kRunTerminal[] = {
     {.name = "interactive", .letter = 'i', .help = "pass stdin to the job; otherwise it reads /dev/null"},
     {.name = "tty", .letter = 't', .help = "give the job a pseudo-terminal; its output reaches yours unfiltered"},
 };
+inline constexpr Option kRunNetwork[] = {
+    {.name = "net", .kind = Kind::kText, .value = "HOST[:PORT]",
+     .help = "let the job connect to HOST, also *.SUFFIX, an address or a range; without a port to every port. `none` is "
+             "the default; `open` means every public host, never private addresses",
+     .fallback = "none", .repeatable = true},
+    {.name = "net-rule", .kind = Kind::kText, .value = "RULE",
+     .help = "a rule with methods and paths, for example `api.test:443 GET,HEAD /v1/**` (docs/formats/egress.md)",
+     .repeatable = true},
+    {.name = "net-budget", .kind = Kind::kSize, .value = "SIZE",
+     .help = "bytes exchanged with all hosts together; more ends the run"},
+};
 inline constexpr Option kRunLimits[] = {
     {.name = "timeout", .kind = Kind::kDuration, .value = "TIME", .help = "wall-clock time", .fallback = "10m"},
     {.name = "cpu-time", .kind = Kind::kDuration, .value = "TIME", .help = "processor time of all processes together",
@@ -50,7 +61,7 @@ inline constexpr Option kRunLimits[] = {
     {.name = "stderr-max", .kind = Kind::kSize, .value = "SIZE", .help = "bytes kept of stderr", .fallback = "16M"},
     {.name = "disk", .kind = Kind::kSize, .value = "SIZE", .help = "bytes in all writable places together",
      .fallback = "512M"},
-    {.name = "inodes", .kind = Kind::kCount, .value = "N", .help = "files in all writable places together; up to 16 more get through",
+    {.name = "inodes", .kind = Kind::kCount, .value = "N", .help = "files in all writable places together",
      .fallback = "64K"},
     {.name = "on-output-limit", .kind = Kind::kChoice, .value = "WHAT",
      .help = "over --stdout-max or --stderr-max: cut the stream with a mark and go on, or kill the run",
@@ -74,7 +85,8 @@ inline constexpr Option kRunOutput[] = {
     kHelp,
 };
 inline constexpr OptionGroup kRunGroups[] = {
-    {"Files", kRunFiles},           {"Environment and terminal", kRunTerminal}, {"Limits", kRunLimits},
+    {"Files", kRunFiles},           {"Environment and terminal", kRunTerminal}, {"Network", kRunNetwork},
+    {"Limits", kRunLimits},
     {"Isolation and policy", kRunRules}, {"Output", kRunOutput},
 };
 inline constexpr Operand kJobOperands[] = {{"COMMAND", Kind::kText}, {"ARG", Kind::kText, true, true}};
@@ -84,6 +96,7 @@ inline constexpr Example kRunExamples[] = {
     {"writ run --input data.csv --output report.txt --out-dir . -- sh -c 'wc -l /in/data.csv > /out/report.txt'",
      "hand in a file, take out a declared result"},
     {"writ run --secret GITHUB_TOKEN -- ./release.sh", "hand in a secret that no file, log or result will show"},
+    {"writ run --net packages.example:443 -- ./fetch.sh", "let it reach one host and port, and nothing else"},
     {"writ run -it -- bash", "look around inside"},
     {"writ run --dry-run --workspace . -- ./build.sh", "see what would be signed"},
 };

@@ -5,6 +5,8 @@
 
 #include "base/escape.h"
 #include "base/limits.h"
+#include "base/units.h"
+#include "policy/egress_rule.h"
 
 namespace writ::cli {
 namespace {
@@ -102,6 +104,27 @@ Result<> ReadAccepted(std::string_view text, isolation::Mechanisms& accepted) {
   }
 }
 
+Result<api::NetworkRequest> ReadNetwork(const Invocation& invocation) {
+  api::NetworkRequest network;
+  bool none = false;
+  for (const auto text : invocation.Values("net")) {
+    none |= text == "none";
+    network.open |= text == "open";
+    if (text != "none" && text != "open") network.rules.emplace_back(text);
+  }
+  for (const auto text : invocation.Values("net-rule")) network.rules.emplace_back(text);
+  network.asked = network.open || !network.rules.empty();
+  if (none && network.asked) {
+    return Fail(Code::kInvalid, "--net none opens nothing; leave it out, or leave out the other --net and --net-rule");
+  }
+  for (const auto& rule : network.rules) WRIT_TRY("--net", policy::ParseEgressRule(rule));
+  if (const auto text = invocation.Value("net-budget")) {
+    if (!network.asked) return Fail(Code::kInvalid, "--net-budget: there is no network to limit; name a host with --net");
+    network.budget_bytes = WRIT_TRY("--net-budget", ParseSize(*text));
+  }
+  return network;
+}
+
 std::string Text(const Invocation& invocation, std::string_view option) {
   return std::string(invocation.Value(option).value_or(std::string_view{}));
 }
@@ -147,6 +170,7 @@ Result<RunOptions> ReadRunOptions(const Invocation& invocation, const CallerEnv&
   }
   for (const auto text : invocation.Values("secret")) request.secrets.push_back(WRIT_TRY("--secret", ReadSecret(text)));
   for (const auto text : invocation.Values("accept")) WRIT_TRY("--accept", ReadAccepted(text, request.accepted));
+  request.network = WRIT_TRY("network", ReadNetwork(invocation));
   if (!request.out_dir.empty() && request.outputs.empty()) {
     return Fail(Code::kInvalid, "--out-dir: no result is declared; name what to release with --output NAME");
   }

@@ -44,6 +44,44 @@ TEST(RunOptions, EveryLimit) {
   EXPECT_TRUE(options->request.kill_on_output_limit);
 }
 
+TEST(RunOptions, NetworkIsClosedUntilSomethingIsNamed) {
+  const auto closed = Read({"run", "x"});
+  ASSERT_TRUE(closed.has_value());
+  EXPECT_FALSE(closed->request.network.asked);
+  const auto none = Read({"run", "--net", "none", "x"});
+  ASSERT_TRUE(none.has_value());
+  EXPECT_FALSE(none->request.network.asked);
+  const auto open = Read({"run", "--net=open", "--net", "10.0.0.6:5432", "x"});
+  ASSERT_TRUE(open.has_value()) << open.error().what;
+  EXPECT_TRUE(open->request.network.asked && open->request.network.open);
+  EXPECT_THAT(open->request.network.rules, ElementsAre("10.0.0.6:5432"));
+  const auto rules = Read({"run", "--net", "a.test:443", "--net", "*.b.test", "--net-rule", "api.test GET,HEAD /v1/**", "--net-budget", "10M", "x"});
+  ASSERT_TRUE(rules.has_value()) << rules.error().what;
+  EXPECT_TRUE(rules->request.network.asked);
+  EXPECT_FALSE(rules->request.network.open);
+  EXPECT_THAT(rules->request.network.rules, ElementsAre("a.test:443", "*.b.test", "api.test GET,HEAD /v1/**"));
+  EXPECT_EQ(rules->request.network.budget_bytes, 10u << 20);
+  const auto long_none = Read({"run", "--net-rule", "none", "x"});  // the words belong to --net; this is a host
+  ASSERT_TRUE(long_none.has_value());
+  EXPECT_THAT(long_none->request.network.rules, ElementsAre("none"));
+}
+
+TEST(RunOptions, NetworkContradictionsAndBadRules) {
+  const auto refused = [](const Words& words) {
+    const auto options = Read(words);
+    return options ? std::string("accepted") : options.error().what;
+  };
+  EXPECT_THAT(refused({"run", "--net", "none", "--net", "a.test", "x"}), HasSubstr("--net none"));
+  EXPECT_THAT(refused({"run", "--net", "none", "--net", "open", "x"}), HasSubstr("--net none"));
+  EXPECT_THAT(refused({"run", "--net", "none", "--net-rule", "a.test GET /", "x"}), HasSubstr("--net none"));
+  EXPECT_THAT(refused({"run", "--net-budget", "1M", "x"}), HasSubstr("--net-budget"));
+  EXPECT_THAT(refused({"run", "--net", "none", "--net-budget", "1M", "x"}), HasSubstr("--net-budget"));
+  EXPECT_THAT(refused({"run", "--net", "a.test", "--net-budget", "0", "x"}), HasSubstr("--net-budget"));
+  EXPECT_THAT(refused({"run", "--net", "https://a.test/", "x"}), HasSubstr("is a URL"));
+  EXPECT_THAT(refused({"run", "--net", "a.test:0", "x"}), HasSubstr("1..65535"));
+  EXPECT_THAT(refused({"run", "--net", "10.0.0.1/8", "x"}), HasSubstr("10.0.0.0/8"));
+}
+
 TEST(RunOptions, InputsOutputsAndEnvironment) {
   const auto options = Read({"run", "--input", "a/data.csv", "--input", "b:c.csv:data2.csv", "--output", "r.txt", "--output", "log?",
                              "--out-dir", "res", "--env", "A=1=2", "--env", "EDITOR", "--env", "EMPTY=", "x"});

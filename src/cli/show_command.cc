@@ -55,7 +55,11 @@ void AddView(Rows& rows, const Json& contract, const contract::ContractExtension
   for (const auto& name : asked.env_from_caller) variables.push_back(fmt::format("{} (value not recorded)", EscapeVisible(name)));
   AddList(rows, "  env", variables);
   std::vector<std::string> hosts;
-  if (const Json* allowed = At(contract, {"network", "allowHosts"}); allowed && allowed->is_array()) {
+  if (asked.egress && asked.egress->open) hosts.push_back("every public host");
+  if (asked.egress) {
+    for (const auto& rule : asked.egress->rules) hosts.push_back(EscapeVisible(rule, kTextColumns));
+    if (asked.egress->budget_bytes) hosts.push_back(fmt::format("at most {}", FormatSize(*asked.egress->budget_bytes)));
+  } else if (const Json* allowed = At(contract, {"network", "allowHosts"}); allowed && allowed->is_array()) {
     for (const auto& host : allowed->array()) hosts.push_back(host.is_string() ? EscapeVisible(host.string()) : "?");
   }
   if (hosts.empty()) hosts.push_back("none");
@@ -77,6 +81,21 @@ void AddEnd(Rows& rows, const contract::ReceiptExtension& got) {
   std::vector<std::string> enforced;
   for (const auto& [limit, mechanism] : got.enforced) enforced.push_back(fmt::format("{} {}", EscapeVisible(limit), EscapeVisible(mechanism)));
   rows.push_back({"  enforced", enforced.empty() ? "nothing was started" : fmt::format("{}", fmt::join(enforced, ", "))});
+}
+
+void AddHosts(Rows& rows, const contract::ReceiptExtension& got) {
+  std::vector<std::string> reached, refused;
+  for (const auto& use : got.network) {
+    const bool brackets = use.host.find(':') != std::string::npos;
+    const std::string end = fmt::format("{}{}{}:{}", brackets ? "[" : "", EscapeVisible(use.host, kTextColumns), brackets ? "]" : "", use.port);
+    if (use.connections > 0) {
+      reached.push_back(fmt::format("{}  {} connections, {} in, {} out", end, use.connections, FormatSize(use.bytes_in), FormatSize(use.bytes_out)));
+    }
+    if (use.refused > 0) refused.push_back(fmt::format("{}  {} times", end, use.refused));
+  }
+  AddList(rows, "  reached", reached);
+  AddList(rows, "  refused", refused);
+  if (got.network_more > 0) rows.push_back({"", fmt::format("and {} more hosts in the events", got.network_more)});
 }
 
 void AddChanges(Rows& rows, const std::vector<Json>& events, const contract::ReceiptExtension& got) {
@@ -116,6 +135,7 @@ std::string Render(const api::RunDetails& run, const std::vector<Json>& events) 
     const auto got = contract::DecodeReceiptExtension(got_json ? *got_json : Json());
     if (got) {
       AddEnd(rows, *got);
+      AddHosts(rows, *got);
     } else {
       rows.push_back({"  end", "the receipt's extension cannot be read"});
     }

@@ -11,6 +11,7 @@ Json ToJson(const ContractExtension& extension) {
                         {"weakest", extension.weakest},
                         {"limits", extension_parts::ToJson(extension.limits)}});
   extension_parts::SetShared(json, extension);
+  if (extension.egress) json.Set("egress", ToJson(*extension.egress));
   if (extension.identity) json.Set("identity", *extension.identity);
   json.Set("decision", extension.decision);
   if (extension.approval) json.Set("approval", *extension.approval);
@@ -28,6 +29,9 @@ Result<ContractExtension> DecodeContractExtension(const Json& json, std::string_
     reader.Take(extension.limits, extension_parts::DecodeLimits(*limits, reader.Path("limits")));
   }
   extension_parts::ReadShared(reader, extension);
+  if (const Json* egress = reader.Member("egress", false)) {
+    reader.Take(extension.egress, DecodeEgressGrant(*egress, reader.Path("egress")));
+  }
   reader.Text("identity", extension.identity, 1, 256);
   reader.Hash("decision", extension.decision);
   reader.Hash("approval", extension.approval);

@@ -45,6 +45,17 @@ struct RootImage {
   bool operator==(const RootImage&) const = default;
 };
 
+/// What a run may connect to beyond its own cell.
+struct EgressGrant {
+  std::vector<std::string> rules;             ///< texts as docs/formats/egress.md has them; at most kEgressRulesMax
+  bool open = false;                          ///< every public host
+  std::optional<std::uint64_t> budget_bytes;  ///< both directions together; at least 1
+  bool operator==(const EgressGrant&) const = default;
+};
+inline constexpr std::size_t kEgressRulesMax = 1000;
+canon::Json ToJson(const EgressGrant& grant);
+Result<EgressGrant> DecodeEgressGrant(const canon::Json& json, std::string_view path = "contract.writ.egress");
+
 struct ContractExtension {
   std::string tier = "process";
   std::string weakest = "process";
@@ -57,6 +68,7 @@ struct ContractExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  std::optional<EgressGrant> egress;    ///< absent: no way out at all
   std::optional<std::string> identity;  ///< of the policy, that it was judged as; 1 to 256 bytes
   std::string decision;                 ///< head of the decision log
   std::optional<std::string> approval;
@@ -101,6 +113,18 @@ struct UndeclaredOutput {
   bool operator==(const UndeclaredOutput&) const = default;
 };
 
+/// What a run exchanged with one host and port.
+struct HostUse {
+  std::string host;                ///< name or address as it was judged; 1 to 1024
+  std::uint64_t port = 0;          ///< 0: the attempt named none, as a question to the DNS stub
+  std::uint64_t connections = 0;   ///< that were allowed
+  std::uint64_t refused = 0;
+  std::uint64_t bytes_in = 0;      ///< from the host
+  std::uint64_t bytes_out = 0;     ///< to the host
+  bool operator==(const HostUse&) const = default;
+};
+canon::Json ToJson(const HostUse& use);
+
 struct ReceiptExtension {
   std::string tier = "none";               ///< "none": nothing was started
   BackendVersion backend;
@@ -116,11 +140,16 @@ struct ReceiptExtension {
   std::vector<UndeclaredOutput> undeclared;  ///< the first kUndeclaredMax are encoded
   std::uint64_t undeclared_more = 0;         ///< encoding adds what it cut off
   bool stdout_truncated = false, stderr_truncated = false;
+  std::vector<HostUse> network;              ///< by host and port; the first kHostsListedMax are encoded
+  std::uint64_t network_more = 0;            ///< hosts that are not listed; encoding adds what it cut off
   bool operator==(const ReceiptExtension&) const = default;
 };
 inline constexpr std::size_t kUndeclaredMax = 1000;
+inline constexpr std::size_t kHostsListedMax = 1000;
 canon::Json ToJson(const ReceiptExtension& extension);
 Result<ReceiptExtension> DecodeReceiptExtension(const canon::Json& json, std::string_view path = "receipt.writ");
+/// Sorts by host and port, and sets `network` and `networkMore` of an encoded receipt.writ.
+void SetNetwork(canon::Json& json, std::vector<HostUse> hosts, std::uint64_t more);
 canon::Json ToJson(const TerminationRecord& termination);
 canon::Json ToJson(const ResourceRecord& use);
 canon::Json ToJson(const BackendVersion& backend);

@@ -21,6 +21,7 @@ void ReadWorkspace(ObjectReader& reader, std::optional<WorkspaceView>& out);
 void ReadRoot(ObjectReader& reader, std::optional<RootImage>& out);
 void ReadKillOnOutputLimit(ObjectReader& reader, bool& out);
 void ReadTerminal(ObjectReader& reader, bool& out);
+void ReadNetwork(ObjectReader& reader, ReceiptExtension& extension);
 
 canon::Json ToJson(const Limits& limits);
 Result<Limits> DecodeLimits(const canon::Json& json, std::string_view path);

@@ -1,5 +1,6 @@
 #include "contract/extension.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "contract/event.h"
@@ -20,6 +21,7 @@ ContractExtension FullContract() {
   extension.root = RootImage{"debian", std::string(64, 'c')};
   extension.env_from_caller = {"LANG"};
   extension.terminal = true;
+  extension.egress = EgressGrant{{"packages.example:443", "*.example.org"}, true, 1 << 20};
   extension.identity = "nightly";
   extension.decision = std::string(64, 'd');
   extension.approval = std::string(64, 'e');
@@ -43,6 +45,8 @@ ReceiptExtension FullReceipt() {
   extension.undeclared = {{"core", 12}};
   extension.undeclared_more = 2;
   extension.stderr_truncated = true;
+  extension.network = {{"a.example", 443, 2, 0, 100, 20}, {"b.example", 80, 0, 1, 0, 0}};
+  extension.network_more = 3;
   return extension;
 }
 
@@ -105,6 +109,47 @@ TEST(Extension, ZeroAndUnknownVersionsAreRefused) {
   Json receipt = ToJson(FullReceipt());
   receipt.Set("termination", Json::Of({{"how", "vanished"}}));
   EXPECT_EQ(DecodeReceiptExtension(receipt).error().what, "receipt.writ.termination.how: is not one of the ends a run can have");
+}
+
+TEST(Extension, NetworkOnTheWire) {
+  EXPECT_EQ(canon::Compact(ToJson(EgressGrant{{"a:443"}, false, {}})), R"({"rules":["a:443"]})");
+  EXPECT_EQ(canon::Compact(ToJson(EgressGrant{{}, true, 5})), R"({"rules":[],"open":true,"budgetBytes":5})");
+  EXPECT_EQ(canon::Compact(ToJson(HostUse{"a", 443, 1, 2, 3, 4})),
+            R"({"host":"a","port":443,"connections":1,"refused":2,"bytesIn":3,"bytesOut":4})");
+  Json json = Json::MakeObject();
+  SetNetwork(json, {}, 0);
+  EXPECT_EQ(canon::Compact(json), "{}");
+}
+
+TEST(Extension, BadNetworkIsRefused) {
+  const auto refused = [](Json egress) {
+    Json json = ToJson(FullContract());
+    json.Set("egress", std::move(egress));
+    const auto decoded = DecodeContractExtension(json);
+    return decoded ? std::string("accepted") : decoded.error().what;
+  };
+  EXPECT_EQ(refused(Json::MakeArray()), "contract.writ.egress: must be an object");
+  EXPECT_EQ(refused(Json::MakeObject()), "contract.writ.egress.rules: is missing");
+  EXPECT_THAT(refused(Json::Of({{"rules", Json::Array{""}}})), testing::StartsWith("contract.writ.egress.rules[0]"));
+  EXPECT_THAT(refused(Json::Of({{"rules", Json::MakeArray()}, {"open", "yes"}})),
+              testing::StartsWith("contract.writ.egress.open"));
+  EXPECT_THAT(refused(Json::Of({{"rules", Json::MakeArray()}, {"budgetBytes", 0}})),
+              testing::StartsWith("contract.writ.egress.budgetBytes"));
+  EXPECT_THAT(refused(Json::Of({{"rules", Json::Array(kEgressRulesMax + 1, "a")}})),
+              testing::StartsWith("contract.writ.egress.rules"));
+  Json receipt = ToJson(FullReceipt());
+  receipt.Set("network", Json::Array{Json::Of({{"host", "a"}, {"port", 65536}})});
+  EXPECT_THAT(DecodeReceiptExtension(receipt).error().what, testing::StartsWith("receipt.writ.network[0].port"));
+}
+
+TEST(Extension, HostsAreSortedAndBoundedWhenWritten) {
+  ReceiptExtension extension = FullReceipt();
+  extension.network.clear();
+  for (std::size_t i = 0; i < kHostsListedMax + 2; ++i) extension.network.push_back({fmt::format("h{:05}", 5000 - i), 1, 1, 0, 0, 0});
+  const ReceiptExtension decoded = DecodeReceiptExtension(ToJson(extension)).value();
+  ASSERT_EQ(decoded.network.size(), kHostsListedMax);
+  EXPECT_EQ(decoded.network.front().host, fmt::format("h{:05}", 5000 - kHostsListedMax - 1));
+  EXPECT_EQ(decoded.network_more, 5u);
 }
 
 TEST(Extension, ListsAreBoundedWhenWritten) {

@@ -153,6 +153,7 @@ Json ToJson(const ReceiptExtension& extension) {
     if (extension.stderr_truncated) truncated.Set("stderr", true);
     json.Set("truncated", std::move(truncated));
   }
+  SetNetwork(json, extension.network, extension.network_more);
   return json;
 }
 
@@ -171,6 +172,7 @@ Result<ReceiptExtension> DecodeReceiptExtension(const Json& json, std::string_vi
   reader.Integer("durationUs", extension.duration_us);
   ReadOutputFiles(reader, extension);
   ReadTruncated(reader, extension);
+  extension_parts::ReadNetwork(reader, extension);
   if (auto done = reader.Finish(); !done) return std::unexpected(std::move(done).error());
   return extension;
 }

@@ -130,6 +130,39 @@ std::string Asked(const Json* contract) {
   return section.text();
 }
 
+/// What the contract lets it connect to.
+void AddEgress(Section& section, const Json* contract) {
+  const Json* egress = MemberOf(MemberOf(contract, kExtension), "egress");
+  if (egress == nullptr) return;
+  const Json* open = egress->Find("open");
+  if (open != nullptr && *open == Json(true)) section.Line("may connect to every public host");
+  section.List("may connect to", ItemsOf(egress, "rules"), [](const Json& rule) { return rule.is_string() ? rule.string() : "?"; });
+  if (egress->Find("budgetBytes") != nullptr) section.Line(fmt::format("network budget {}", SizeText(egress, "budgetBytes")));
+}
+
+/// `host:port`; IPv6 addresses in brackets.
+std::string EndpointText(const Json& use) {
+  const std::string_view host = TextOf(&use, "host");
+  const bool brackets = host.find(':') != host.npos;
+  return fmt::format("{}{}{}:{:.0f}", brackets ? "[" : "", host, brackets ? "]" : "", NumberOf(&use, "port", 0));
+}
+
+/// What became of its connections.
+void AddHosts(Section& section, const Json* writ) {
+  std::vector<std::string> reached, refused;
+  for (const Json& use : ItemsOf(writ, "network")) {
+    const double connections = NumberOf(&use, "connections", 0), denied = NumberOf(&use, "refused", 0);
+    if (connections > 0) {
+      reached.push_back(fmt::format("{} ({:.0f}x, {} in, {} out)", EndpointText(use), connections, SizeText(&use, "bytesIn"),
+                                    SizeText(&use, "bytesOut")));
+    }
+    if (denied > 0) refused.push_back(fmt::format("{} ({:.0f}x)", EndpointText(use), denied));
+  }
+  section.List("reached", reached, [](const std::string& text) { return text; });
+  section.List("refused", refused, [](const std::string& text) { return text; });
+  if (const double more = NumberOf(writ, "networkMore", 0); more > 0) section.Line(fmt::format("and {:.0f} more hosts", more));
+}
+
 std::string Saw(const Json* contract, const Json* receipt) {
   Section section("saw");
   const Json* workspace = MemberOf(contract, "workspace");
@@ -142,6 +175,7 @@ std::string Saw(const Json* contract, const Json* receipt) {
   const auto& secrets = ItemsOf(receipt, "secretsReleased");
   if (secrets.empty()) section.Line("secrets: none");
   section.List("secrets", secrets, [](const Json& s) { return fmt::format("{} ({})", TextOf(&s, "name"), TextOf(&s, "scope")); });
+  AddEgress(section, contract);
   const auto& network = ItemsOf(receipt, "networkAccessed");
   if (network.empty()) section.Line("network: nothing reached, nothing tried");
   section.List("network", network, [](const Json& n) { return fmt::format("{} {}", TextOf(&n, "host"), TextOf(&n, "decision")); });
@@ -177,6 +211,7 @@ std::string Happened(const Json* receipt, const Json* events) {
     if (use->Find("memoryPeakBytes") != nullptr) text += fmt::format(", {} at most", SizeText(use, "memoryPeakBytes"));
     section.Line(text + fmt::format(", {} + {} written", SizeText(use, "stdoutBytes"), SizeText(use, "stderrBytes")));
   }
+  AddHosts(section, writ);
   if (const Json* enforced = MemberOf(writ, "enforced"); enforced != nullptr && enforced->is_object()) {
     std::vector<std::string> words;
     for (const auto& [limit, mechanism] : enforced->object())

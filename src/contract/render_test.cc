@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "canon/vectors_for_test.h"
 #include "contract/event.h"
+#include "contract/extension.h"
 #include "contract/test_keys.h"
 
 namespace writ::contract {
@@ -42,6 +43,22 @@ TEST(Render, TheValidBundleOnOneScreen) {
             "          14 events, head 4690f01806ef\n"
             "changed   1 file: out.txt\n"
             "          diff dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd\n");
+}
+
+TEST(Render, NetworkGrantedReachedAndRefused) {
+  Json bundle = test::VectorFile("bundle-valid.json");
+  Json contract = *bundle.Find("contract"), receipt = *bundle.Find("receipt");
+  contract.Set("writ", Json::Of({{"egress", ToJson(EgressGrant{{"a.test:443", "*.b.test"}, true, 1 << 20})}}));
+  Json writ = Json::MakeObject();
+  SetNetwork(writ, {{"b.test", 80, 0, 2, 0, 0}, {"2001:db8::1", 443, 3, 1, 2048, 7}}, 4);
+  receipt.Set("writ", std::move(writ));
+  bundle.Set("contract", std::move(contract)).Set("receipt", std::move(receipt));
+  const std::string screen = RenderStory(bundle, VerifyBundle(bundle));
+  for (const char* line : {"          may connect to every public host\n", "          may connect to: a.test:443, *.b.test\n",
+                           "          network budget 1MB\n", "          reached: [2001:db8::1]:443 (3x, 2KB in, 7 bytes out)\n",
+                           "          refused: [2001:db8::1]:443 (1x), b.test:80 (2x)\n", "          and 4 more hosts\n"}) {
+    EXPECT_NE(screen.find(line), std::string::npos) << line << screen;
+  }
 }
 
 TEST(Render, FirstLineSaysWhetherKeysArePinned) {
