@@ -61,7 +61,7 @@ inline constexpr Option kRunLimits[] = {
     {.name = "stderr-max", .kind = Kind::kSize, .value = "SIZE", .help = "bytes kept of stderr", .fallback = "16M"},
     {.name = "disk", .kind = Kind::kSize, .value = "SIZE", .help = "bytes in all writable places together",
      .fallback = "512M"},
-    {.name = "inodes", .kind = Kind::kCount, .value = "N", .help = "files in all writable places together",
+    {.name = "inodes", .kind = Kind::kCount, .value = "N", .help = "files in all writable places together; up to 16 more get through",
      .fallback = "64K"},
     {.name = "on-output-limit", .kind = Kind::kChoice, .value = "WHAT",
      .help = "over --stdout-max or --stderr-max: cut the stream with a mark and go on, or kill the run",

@@ -86,6 +86,14 @@ Result<isolation::Layer> Lend(const std::string& path, const sys::UniqueFd& dire
   return isolation::Layer{path, std::move(copy)};
 }
 
+/// Root wonders why it may not read a file: the right to read everybody's was given up before anything was opened.
+Error WithoutRootsRights(Error error) {
+  if (error.code == Code::kDenied && ::geteuid() == 0)
+    error.what += "; writ started by root gives up root's right to read other users' files: give it a copy that root owns, "
+                  "or start it as the owner";
+  return error;
+}
+
 /// The cache of one workspace's hashes, which makes the second look at a large one cheap.
 std::unique_ptr<workspace::FileHashCache> OpenCache(const sys::UniqueFd& directory, const StatePlace& state) {
   if (!state.exists || state.staging.empty()) return nullptr;
@@ -139,7 +147,9 @@ Result<Materialised> Materialise(const Sources& sources, const StatePlace& state
     const std::string parent = state.staging.empty() ? "/tmp" : state.staging;
     auto staging = WRIT_TRY("inputs", sys::TemporaryDirectory::Create(parent, fmt::format("{}.", run_id)));
     seen.staging = std::make_unique<sys::TemporaryDirectory>(std::move(staging));
-    seen.inputs = WRIT_TRY("inputs", workspace::StageInputs(sources.inputs, seen.staging->fd()));
+    auto staged = workspace::StageInputs(sources.inputs, seen.staging->fd());
+    if (!staged) return std::unexpected(WithoutRootsRights(std::move(staged).error()).Doing("inputs"));
+    seen.inputs = *std::move(staged);
   }
   return seen;
 }

@@ -80,6 +80,23 @@ TEST(BadInput, DirectoriesAndFilesThatAreNotThere) {
   EXPECT_TRUE(IsOneLine(missing.err));
 }
 
+TEST(BadInput, RootMeetsTheFilesOfAnotherUser) {
+  WRIT_NEEDS_RUNS();
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+  const Machine machine;
+  std::filesystem::create_directory(machine.File("theirs"));
+  const std::string file = machine.Write("theirs/private", "theirs", 0600);
+  ASSERT_EQ(::chown(file.c_str(), 4242, 4242), 0);
+  for (const std::string& input : {file, machine.File("theirs")}) {
+    ExpectRefused(machine.Run({"run", "--input", input, "--", "true"}),
+                  AllOf(HasSubstr("private"), HasSubstr("Permission denied"), HasSubstr("gives up root's right")));
+  }
+  // A workspace is shown as it is: what the caller could not read, the job cannot either.
+  const Ended run = machine.Run({"run", "-q", "--workspace", machine.File("theirs"), "--", "cat", "private"});
+  EXPECT_EQ(run.status, 1) << run.err;
+  EXPECT_EQ(run.out, "");
+}
+
 TEST(BadInput, Attack18_WorkspaceAndStateDoNotOverlap) {
   WRIT_NEEDS_RUNS();
   const Machine machine;
