@@ -15,9 +15,14 @@ Result<Backends> StartBackends() {
   return backends;
 }
 
+Result<> Confine(writ::cli::Network network) {
+  using writ::isolation::process::ClientNetwork;
+  return writ::isolation::process::ConfineClient(network == writ::cli::Network::kOut ? ClientNetwork::kOut : ClientNetwork::kNone);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const writ::cli::Wiring wiring{.start_backends = StartBackends, .confine = writ::isolation::process::ConfineClient};
+  const writ::cli::Wiring wiring{.start_backends = StartBackends, .confine = Confine};
   return writ::cli::Main(argc, argv, wiring);
 }

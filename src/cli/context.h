@@ -16,13 +16,16 @@
 
 namespace writ::cli {
 
+/// Whether this process opens connections itself.
+enum class Network : bool { kNone, kOut };
+
 /// What main.cc knows and commands need: how isolation is started here.
 struct Wiring {
   /// Starts the privileged helper and returns a backend per tier. Called at most once, before anything else happens:
   /// no thread, no store, no signal handler exists yet.
   std::function<Result<std::vector<std::unique_ptr<isolation::Backend>>>()> start_backends;
   /// Gives up every privilege this process holds. Called after start_backends, before hostile bytes are read.
-  std::function<Result<>()> confine;
+  std::function<Result<>(Network)> confine;
 };
 
 /// One command on its way. Everything is borrowed.

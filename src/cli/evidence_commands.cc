@@ -28,7 +28,7 @@ Result<std::string> ReadInput(std::string_view name) {
 /// The file is read with the caller's rights and parsed without any.
 Result<Json> ReadJson(const Context& context, std::string_view name) {
   const std::string text = WRIT_TRY("read", ReadInput(name));
-  WRIT_TRY("confine", context.wiring.confine());
+  WRIT_TRY("confine", context.wiring.confine(Network::kNone));
   return WRIT_TRY(name, canon::Parse(text, canon::Mode::kWire));
 }
 
@@ -77,7 +77,7 @@ int VerifyCommand(Context& context) {
   // A run id has neither dots nor slashes; a file that does can always be named by its path.
   if (name == "-" || name.find_first_of("./") != std::string_view::npos) return VerifyFile(context, name);
   if (IsFile(name) && !IsRun(name)) return VerifyFile(context, name);
-  if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kUnreadable);
+  if (const auto confined = context.wiring.confine(Network::kNone); !confined) return Complain(context, confined.error(), kUnreadable);
   const auto report = OpenPlane()->Verify(name);
   if (!report) {
     const bool unreadable = report.error().code != Code::kCorrupt;

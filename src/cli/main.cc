@@ -132,7 +132,7 @@ int Main(int argc, char** argv, const Wiring& wiring) {
   for (const Entry& entry : kEntries) {
     if (entry.name != command->name) continue;
     if (entry.confine == Confine::kFirst) {
-      if (const auto confined = wiring.confine(); !confined) return Complain(context, confined.error());
+      if (const auto confined = wiring.confine(Network::kNone); !confined) return Complain(context, confined.error());
     }
     return entry.run(context);
   }

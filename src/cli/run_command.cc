@@ -192,7 +192,9 @@ int RunCommand(Context& context) {
     auto digest = HostProbeDigest(context.env);
     plane_options.probe_digest = [digest = std::move(digest)] { return digest; };
   }
-  if (const auto confined = context.wiring.confine(); !confined) return Complain(context, confined.error(), kCannotRun);
+  // A secret may have to be fetched from Vault.
+  const Network network = options->request.secrets.empty() ? Network::kNone : Network::kOut;
+  if (const auto confined = context.wiring.confine(network); !confined) return Complain(context, confined.error(), kCannotRun);
 
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto plane = api::LocalPlane::Create(std::move(plane_options));

@@ -81,7 +81,7 @@ Result<std::unique_ptr<Session>> ProcessBackend::Start(SessionSpec spec, OutputS
   return StartProcessSession(jail_, std::move(spec), sink);
 }
 
-Result<> ConfineClient() {
+Result<> ConfineClient(ClientNetwork network) {
   if (::geteuid() == 0) {
     // A container may hold fewer capabilities; what cannot be dropped from the bounding set is gone from the others.
     for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
@@ -92,7 +92,7 @@ Result<> ConfineClient() {
     if (::syscall(SYS_capset, &header, none.data()) != 0) return FailErrno("drop capabilities");
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return FailErrno("set no_new_privs");
-  return seccomp::InstallFilter(seccomp::ClientFilter());
+  return seccomp::InstallFilter(network == ClientNetwork::kOut ? seccomp::NetworkClientFilter() : seccomp::ClientFilter());
 }
 
 }  // namespace writ::isolation::process

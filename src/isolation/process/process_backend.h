@@ -28,7 +28,8 @@ class ProcessBackend final : public Backend {
 /// What a process that handles hostile bytes does after writ-jail runs: root drops every capability, and everybody
 /// gives up gaining privilege and starting programs (client filter of seccomp/filter.h).
 /// Errors: kInternal; the caller ends, because it would go on with privilege it must not have.
-Result<> ConfineClient();
+enum class ClientNetwork : bool { kNone, kOut };  ///< whether it may open TCP and UDP sockets
+Result<> ConfineClient(ClientNetwork network = ClientNetwork::kNone);
 
 /// The `--accept` entries that a spec with these limits lacks on a host that offers `offered`; empty: none.
 /// `memory=rlimit`, `pids=rlimit`, `cpus=affinity`, `cpu-time=rlimit`, `groups=kept`.

@@ -93,11 +93,14 @@ void ExpectSameAnswers(std::span<const sock_filter> program, Policy policy, cons
 class EveryPolicy : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:
   const char* architecture_name() const { return std::get<0>(GetParam()); }
-  Policy policy() const { return std::get<1>(GetParam()) == std::string("guest") ? GuestPolicy() : ClientPolicy(); }
+  Policy policy() const {
+    const std::string name = std::get<1>(GetParam());
+    return name == "guest" ? GuestPolicy() : name == "client" ? ClientPolicy() : NetworkClientPolicy();
+  }
 };
 INSTANTIATE_TEST_SUITE_P(All, EveryPolicy,
                          ::testing::Combine(::testing::Values("x86_64", "aarch64"),
-                                            ::testing::Values("guest", "client")),
+                                            ::testing::Values("guest", "client", "network_client")),
                          [](const auto& instance) {
                            return std::string(std::get<0>(instance.param)) + "_" + std::get<1>(instance.param);
                          });

@@ -12,6 +12,7 @@ namespace writ::seccomp {
 
 std::span<const sock_filter> GuestFilter() { return generated::kGuest; }
 std::span<const sock_filter> ClientFilter() { return generated::kClient; }
+std::span<const sock_filter> NetworkClientFilter() { return generated::kNetworkClient; }
 
 Result<> InstallFilter(std::span<const sock_filter> program) {
   if (program.empty() || program.size() > BPF_MAXINSNS) {

@@ -15,6 +15,8 @@ std::span<const sock_filter> GuestFilter();
 /// The compiled policy for `writ` itself after its privileged helper runs: files, local sockets and threads, but no
 /// new processes, no programs, no namespaces, no memory that is writable and executable.
 std::span<const sock_filter> ClientFilter();
+/// The same for a run that lets `writ` open connections: TCP and UDP besides local sockets.
+std::span<const sock_filter> NetworkClientFilter();
 
 /// Confines every thread of the calling process, and all its future children, for ever. Filters add up: the
 /// strictest answer wins. No allocation unless it fails.

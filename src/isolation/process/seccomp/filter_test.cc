@@ -294,6 +294,21 @@ TEST(ClientFilter, StartsNothingAndReachesNobody) {
   });
 }
 
+TEST(NetworkClientFilter, OpensConnectionsAndIsOtherwiseTheSame) {
+  ExpectAnswers(NetworkClientFilter(), {
+      {"tcp", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}, 0},
+      {"tcp 6", SYS_socket, {AF_INET6, SOCK_STREAM | SOCK_NONBLOCK}, 0},
+      {"name server", SYS_socket, {AF_INET, SOCK_DGRAM}, 0},
+      {"raw", SYS_socket, {AF_INET, SOCK_RAW}, EAFNOSUPPORT},
+      {"netlink", SYS_socket, {AF_NETLINK, SOCK_RAW}, EAFNOSUPPORT},
+      {"vsock", SYS_socket, {AF_VSOCK, SOCK_STREAM}, EAFNOSUPPORT},
+      {"unix", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}, 0},
+      {"execve", SYS_execve, {}, EPERM},
+      {"a process", SYS_clone, {SIGCHLD}, EPERM},
+      {"ptrace", SYS_ptrace, {}, EPERM},
+  });
+}
+
 TEST(ClientFilter, ThreadsFilesAndTerminalsWork) {
   const auto end = RunUnder(ClientFilter(), [] {
     pthread_t thread;

@@ -25,7 +25,8 @@ Result<std::string> Header(std::string_view architecture_name) {
   return "// Made by writ_seccomp_generate from src/isolation/process/seccomp/rules/.\n#pragma once\n\n"
          "#include <linux/filter.h>\n\nnamespace writ::seccomp::generated {\n\n" +
          WRIT_TRY("guest policy", Array("kGuest", GuestPolicy(), architecture)) + "\n" +
-         WRIT_TRY("client policy", Array("kClient", ClientPolicy(), architecture)) +
+         WRIT_TRY("client policy", Array("kClient", ClientPolicy(), architecture)) + "\n" +
+         WRIT_TRY("network client policy", Array("kNetworkClient", NetworkClientPolicy(), architecture)) +
          "\n}  // namespace writ::seccomp::generated\n";
 }
 

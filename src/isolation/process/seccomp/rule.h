@@ -87,6 +87,8 @@ using Policy = std::span<const std::span<const Rule>>;
 Policy GuestPolicy();
 /// What `writ` itself may call once its privileged helper has been started.
 Policy ClientPolicy();
+/// The same with TCP and name servers.
+Policy NetworkClientPolicy();
 
 inline constexpr Action kUnlisted = Answer(ENOSYS);
 
