@@ -7,6 +7,7 @@
 
 #include "api/run_network.h"
 #include "base/utf8.h"
+#include "session/inherit.h"
 
 namespace writ::api {
 namespace {
@@ -51,7 +52,7 @@ Result<> CheckEnv(const std::vector<EnvEntry>& env) {
       return Fail(Code::kInvalid, "environment name \"{}\" must be letters, digits and _, not starting with a digit",
                   entry.name);
     // What configures Writ itself, its master key before all, is never a job's business.
-    if (entry.name.starts_with("WRIT_") || entry.name.starts_with("WARRANT_"))
+    if (session::IsNeverInherited(entry.name))
       return Fail(Code::kInvalid, "environment name {} is Writ's own; no run may be given it", entry.name);
     WRIT_TRY(fmt::format("environment {}", entry.name), CheckText("its value", entry.value, kArgBytesMax));
   }
@@ -67,7 +68,7 @@ Result<> CheckSecrets(const std::vector<SecretRequest>& secrets) {
       if (name.empty() && !secret.name.empty()) continue;
       if (!IsEnvName(name))
         return Fail(Code::kInvalid, "--secret: \"{}\" must be letters, digits and _, not starting with a digit", name);
-      if (name.starts_with("WRIT_") || name.starts_with("WARRANT_"))
+      if (session::IsNeverInherited(name))
         return Fail(Code::kInvalid, "--secret: {} is Writ's own name; no run may be given it", name);
     }
     if (!secret.variable.empty() && !variables.insert(secret.variable).second)
