@@ -59,8 +59,8 @@ void HttpSide::Drop() {
   watch.Stop();
   fd.Reset();
   in.clear(), out.clear();
-  readable = writable = true;
-  ending = ended = broken = false;
+  writable = true;
+  readable = ending = ended = broken = false;
   scanner.Reset();
 }
 

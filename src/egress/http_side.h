@@ -15,11 +15,12 @@ namespace writ::egress {
 struct HttpSide {
   sys::UniqueFd fd;
   std::string in, out;
-  bool readable = true, writable = true;  ///< until the contrary is seen
-  bool ending = false;                    ///< the peer has sent its last: a short read does not mean "no more for now"
-  bool ended = false;                     ///< its end was read
-  bool broken = false;                    ///< of no use any more
-  net::Http1HeadScanner scanner;          ///< of the head at the start of `in`
+  bool readable = false;          ///< until epoll says so; it says so for a new watch, too
+  bool writable = true;           ///< until the contrary is seen
+  bool ending = false;            ///< the peer has sent its last: a short read does not mean "no more for now"
+  bool ended = false;             ///< its end was read
+  bool broken = false;            ///< of no use any more
+  net::Http1HeadScanner scanner;  ///< of the head at the start of `in`
   Watch watch;
 
   /// Takes in what epoll says.

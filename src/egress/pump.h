@@ -48,7 +48,8 @@ class Pump {
   std::unique_ptr<Pipe> pipe_;
   std::size_t pipe_bytes_ = 0;
   const Flow flow_;
-  bool readable_ = true, writable_ = true;  ///< until the contrary is seen
+  bool readable_ = false;  ///< until epoll says so; it says so for a new watch, too
+  bool writable_ = true;   ///< until the contrary is seen
   bool bulk_ = false, ending_ = false, ended_ = false, told_ = false, moved_ = false;
 };
 

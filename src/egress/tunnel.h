@@ -51,7 +51,7 @@ class Tunnel final : public Connection {
   const bool by_request_;
   Pump out_, in_;
   std::unique_ptr<Sniffer> sniffer_;  ///< until what the tunnel carries is known
-  bool sniff_readable_ = true;
+  bool sniff_readable_ = false;
   MonoTime last_active_, sniff_by_;
   Timer idle_, again_;
   Watch client_watch_, upstream_watch_;
