@@ -102,12 +102,7 @@ policy::Request ToPolicyRequest(const CreateRun& request) {
   asked.pool = kPool;
   for (const auto& secret : request.secrets)
     if (std::ranges::find(asked.secrets, secret.name) == asked.secrets.end()) asked.secrets.push_back(secret.name);
-  const auto network = NetworkPolicyOf(request.network);
-  asked.hosts = network.allow_hosts;
-  for (const auto& rule : request.network.rules) {
-    if (std::ranges::find(asked.hosts, rule) == asked.hosts.end()) asked.hosts.push_back(rule);
-  }
-  if (request.network.open) asked.hosts.push_back("*");
+  asked.egress = EgressAskOf(request.network);
   asked.tier = request.tier;
   asked.limits = request.limits;
   for (const auto& [limit, mechanism] : request.accepted) asked.accepted.emplace(limit, mechanism);

@@ -68,6 +68,26 @@ TEST_F(LocalRunTest, OpenIsSaidInBothPlaces) {
   EXPECT_EQ(canon::Compact(*result.contract.Find("network")), R"({"defaultDeny":false,"allowHosts":[]})");
 }
 
+TEST_F(LocalRunTest, APolicyIsACeilingForTheNetwork) {
+  Put(path("policy.yaml"),
+      "version: 1\nrunners: {allowPools: [local]}\nagents: {allow: [command]}\ntiers: {allow: [process]}\n"
+      "network: {allowHosts: [a.test]}\negress: {rules: ['*.b.test:443'], budget: 1M}\n");
+  policy_file_ = path("policy.yaml");
+  const auto run = [&](std::vector<std::string> rules, bool open, std::optional<std::uint64_t> budget) {
+    CreateRun request = Request();
+    request.network = {.asked = true, .open = open, .rules = std::move(rules), .budget_bytes = budget};
+    return Run(std::move(request));
+  };
+  EXPECT_EQ(Run().exit_code, 0) << "no network, nothing to object to";
+  EXPECT_EQ(run({"a.test:443", "x.b.test:443"}, false, 4096).exit_code, 0);
+  const RunResult denied = run({"a.test:443", "b.test:443", "x.b.test"}, true, {});
+  EXPECT_EQ(denied.exit_code, 122);
+  EXPECT_EQ(denied.run_id, "");
+  EXPECT_THAT(denied.decision.reasons, ElementsAre(HasSubstr("\"b.test:443\""), HasSubstr("\"x.b.test\""), HasSubstr("every public host"),
+                                                   HasSubstr("budget")));
+  EXPECT_THAT(denied.decision.grant, HasSubstr("add \"b.test:443\" to egress.rules"));
+}
+
 TEST_F(LocalRunTest, ABadRuleIsRefusedBeforeAnythingIsStored) {
   CreateRun request = Request();
   request.network = {.asked = true, .open = false, .rules = {"http://x/"}, .budget_bytes = {}};

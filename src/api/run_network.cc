@@ -30,6 +30,15 @@ std::optional<contract::EgressGrant> EgressGrantOf(const NetworkRequest& network
   return grant;
 }
 
+std::optional<policy::EgressAsk> EgressAskOf(const NetworkRequest& network) {
+  const auto grant = EgressGrantOf(network);
+  if (!grant) return std::nullopt;
+  policy::EgressAsk asked{.open = grant->open, .rules = {}, .budget_bytes = grant->budget_bytes};
+  for (const auto& text : grant->rules)
+    if (auto rule = policy::ParseEgressRule(text)) asked.rules.push_back(*std::move(rule));
+  return asked;
+}
+
 contract::NetworkPolicy NetworkPolicyOf(const NetworkRequest& network) {
   contract::NetworkPolicy plain;
   plain.default_deny = !network.open;

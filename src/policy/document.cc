@@ -204,6 +204,12 @@ class Converter {
         Problem(node, path, value.error().what);
         return std::nullopt;
       }
+      case Shape::kSize: {
+        const auto bytes = ParseSize(node.text);
+        if (bytes) return Json(*bytes);
+        Problem(node, path, bytes.error().what);
+        return std::nullopt;
+      }
       case Shape::kMillis: {
         const auto span = ParseDuration(node.text);
         if (span) return Json(span->count());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "canon/json.h"
 
@@ -31,6 +32,7 @@ class Evaluation {
     JudgeTiers();
     JudgeLimits();
     JudgeAccepted();
+    if (request_.egress) std::ranges::move(JudgeEgress(policy_.egress, *request_.egress), std::back_inserter(decision_.denials));
     if (!decision_.denials.empty()) {
       decision_.verdict = Verdict::kDeny;
       decision_.rule = decision_.denials.front().rule;

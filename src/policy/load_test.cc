@@ -136,6 +136,52 @@ TEST(Check, MeaningIsCheckedWithPlacesToo) {
             "\"command\"?");
 }
 
+constexpr std::string_view kHead = "version: 1\nrunners: {allowPools: [local]}\nagents: {allow: [command]}\ntiers: {allow: [process]}\n";
+
+TEST(Check, EgressCeilings) {
+  const Checked checked = Check(std::string(kHead) + "network: {allowHosts: [a.test]}\negress:\n  rules: ['*.b.test:443', '10.0.0.0/8']\n"
+                                "  open: true\n  budget: 2M\n", "p.yaml");
+  ASSERT_TRUE(checked.policy) << FormatProblem(checked.problems.at(0), "p.yaml");
+  const EgressCeiling& egress = checked.policy->egress;
+  EXPECT_FALSE(egress.whatever_is_named);
+  EXPECT_TRUE(egress.open);
+  EXPECT_EQ(egress.budget_bytes, 2u << 20);
+  EXPECT_THAT(egress.hosts, testing::ElementsAre("a.test"));
+  ASSERT_EQ(egress.rules.size(), 2u);
+  EXPECT_EQ(egress.rules[0].text, "*.b.test:443");
+  EXPECT_EQ(canon::Compact(*checked.policy->json.Find("writ")->Find("egress")),
+            R"({"rules":["*.b.test:443","10.0.0.0/8"],"open":true,"budgetBytes":2097152})");
+  const Checked nothing = Check(std::string(kHead), "p.yaml");
+  ASSERT_TRUE(nothing.policy);
+  EXPECT_FALSE(nothing.policy->egress.open || nothing.policy->egress.whatever_is_named);
+  EXPECT_TRUE(nothing.policy->egress.rules.empty());
+}
+
+TEST(Check, EgressProblems) {
+  struct Case {
+    const char *egress, *says;
+  };
+  const Case cases[] = {
+      {"{rules: ['https://x/']}", "is a URL"},
+      {"{rules: ['a.test', '10.0.0.1/8']}", "egress.rules[1]"},
+      {"{rules: [1.2.3.4.5]}", "egress.rules[0]"},
+      {"{rules: a.test}", "must be a list"},
+      {"{rule: [a.test]}", "did you mean \"rules\""},
+      {"{open: yes}", "must be true or false"},
+      {"{budget: 0}", "egress.budget"},
+      {"{budget: lots}", "egress.budget"},
+      {"[a.test]", "must be a mapping"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.egress);
+    const Checked checked = Check(fmt::format("{}egress: {}\n", kHead, c.egress), "p.yaml");
+    EXPECT_FALSE(checked.policy);
+    std::string all;
+    for (const auto& problem : checked.problems) all += FormatProblem(problem, "p.yaml") + "\n";
+    EXPECT_THAT(all, testing::HasSubstr(c.says));
+  }
+}
+
 TEST(Check, WarnsOfWhatHardlyIsMeant) {
   struct Case {
     const char *rest, *says;

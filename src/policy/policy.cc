@@ -151,6 +151,34 @@ void ReadIdentities(const Json& list, Policy& policy, std::vector<Problem>& prob
   policy.identities = std::move(rules);
 }
 
+/// The ceiling for what a run may connect to. A rule that cannot be read makes the policy unusable: it could have been a
+/// limit.
+void ReadEgress(const Json& extension, Policy& policy, std::vector<Problem>& problems) {
+  const Json* egress = extension.Find("egress");
+  if (egress == nullptr || !egress->is_object()) return;
+  const std::vector<std::string> rules = Texts(*egress, "rules");
+  if (rules.size() > kEgressRulesMax) {
+    Report(problems, true, "writ.egress.rules", fmt::format("has {} rules; at most {} are allowed", rules.size(), kEgressRulesMax));
+    return;
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    auto rule = ParseEgressRule(rules[i]);
+    if (rule) {
+      policy.egress.rules.push_back(*std::move(rule));
+    } else {
+      Report(problems, true, ItemPath("writ.egress.rules", i), rule.error().what);
+    }
+  }
+  WarnOfDuplicates(rules, "writ.egress.rules", problems);
+  if (const Json* open = egress->Find("open"); open != nullptr) policy.egress.open = open->boolean();
+  if (const Json* bytes = egress->Find("budgetBytes"); bytes != nullptr) {
+    policy.egress.budget_bytes = static_cast<std::uint64_t>(bytes->number());
+  }
+  if (!policy.default_deny && (policy.egress.open || !rules.empty())) {
+    Report(problems, false, "writ.egress", "opens nothing more while network.defaultDeny is false");
+  }
+}
+
 void ReadExtension(const Json& extension, Policy& policy, std::vector<Problem>& problems) {
   policy.extended = true;
   policy.name = TextOf(extension, "name");
@@ -160,6 +188,7 @@ void ReadExtension(const Json& extension, Policy& policy, std::vector<Problem>& 
     const Json* value = FindIn(extension, "limits", limit.member);
     if (value != nullptr) limit.set(policy.ceilings, static_cast<std::uint64_t>(value->number()));
   }
+  ReadEgress(extension, policy, problems);
   policy.accept = Texts(extension, "accept");
   CheckAccept(policy.accept, problems);
   const auto says_allow = [&](std::string_view section, std::string_view member) {
@@ -224,6 +253,8 @@ std::optional<Policy> Decode(Json json, std::vector<Problem>& problems) {
   policy.default_deny = default_deny == nullptr || default_deny->boolean();
   policy.hosts = Texts(FindIn(json, "network", "allowHosts"));
   CheckHosts(policy.hosts, problems);
+  policy.egress.whatever_is_named = !policy.default_deny;
+  policy.egress.hosts = policy.hosts;
   if (!policy.default_deny && !policy.hosts.empty()) {
     Report(problems, false, "network.allowHosts", "has no effect while network.defaultDeny is false");
   }

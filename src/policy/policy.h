@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "canon/json.h"
+#include "policy/egress_ceiling.h"
 
 namespace writ::policy {
 
@@ -70,6 +71,7 @@ struct Policy {
   bool extended = false;  ///< the object has a `writ` member
   std::vector<std::string> tiers{"process"};
   Limits ceilings;
+  EgressCeiling egress;                   ///< with what `network` says
   std::vector<std::string> accept;        ///< "LIMIT=MECHANISM", or "*" for whatever a request names
   bool own_secrets = false;               ///< the requester's own store may release what the request names
   bool legacy_runners = false;            ///< runners that do not know the extension may be given runs

@@ -1,6 +1,7 @@
 #include "policy/render.h"
 
 #include "base/escape.h"
+#include "base/units.h"
 #include "policy/schema.h"
 
 namespace writ::policy {
@@ -84,6 +85,11 @@ std::string RenderText(const Policy& policy) {
   }
   lines.Title("What a run may have");
   lines.Add("hosts", policy.default_deny ? Names(policy.hosts, "none") : "those the request names");
+  if (policy.default_deny && policy.egress.open) lines.Add("", "every public host");
+  std::vector<std::string> rules;
+  for (const EgressRule& rule : policy.egress.rules) rules.push_back(rule.text);
+  if (!rules.empty()) lines.Add("egress rules", Names(rules, ""));
+  if (policy.egress.budget_bytes) lines.Add("network budget", FormatSize(*policy.egress.budget_bytes));
   if (policy.own_secrets) lines.Add("secrets", "those of the requester's own store that the request names");
   if (policy.secrets.empty() && !policy.own_secrets) lines.Add("secrets", "none");
   for (std::size_t i = 0; i < policy.secrets.size() && i < kListedMax; ++i) {

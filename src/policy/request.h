@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "policy/egress_ceiling.h"
 
 namespace writ::policy {
 
@@ -23,6 +24,7 @@ struct Request {
   std::optional<std::string> weakest_tier;  ///< weakest tier it accepts; absent means `tier` itself
   std::optional<Limits> limits;             ///< absent: not judged (the original protocol has no limits)
   std::map<std::string, std::string, std::less<>> accepted;  ///< limit -> weaker mechanism it accepts
+  std::optional<EgressAsk> egress;                           ///< what it may connect to; absent: nothing
   std::optional<std::string> identity;                       ///< who asks, authenticated by the door
   std::optional<std::string> tool;                           ///< what is run: argv[0] as given, or the tool's name
 };

@@ -54,6 +54,11 @@ constexpr Field kNetwork[] = {
     {.name = "defaultDeny", .member = "defaultDeny", .shape = kBool},
     {.name = "allowHosts", .member = "allowHosts", .shape = kTexts},
 };
+constexpr Field kEgress[] = {
+    {.name = "rules", .member = "rules", .shape = kTexts, .part = kExtension},
+    {.name = "open", .member = "open", .shape = kBool, .part = kExtension},
+    {.name = "budget", .member = "budgetBytes", .shape = kSize, .part = kExtension},
+};
 constexpr Field kReleasable[] = {
     {.name = "name", .member = "name", .required = true},
     {.name = "scope", .member = "scope", .required = true},
@@ -90,6 +95,7 @@ constexpr Field kPolicy[] = {
     {.name = "identities", .member = "identities", .shape = kList, .part = kExtension, .fields = kIdentities},
     {.name = "dataClasses", .member = "dataClasses", .shape = kList, .fields = kDataClasses},
     {.name = "network", .member = "network", .shape = kMap, .fields = kNetwork},
+    {.name = "egress", .member = "egress", .shape = kMap, .part = kExtension, .fields = kEgress},
     {.name = "secrets", .member = "secrets", .shape = kMap, .fields = kSecrets},
     {.name = "budget", .member = "budget", .shape = kMap, .fields = kBudget},
     {.name = "consent", .member = "consent", .shape = kList, .null_widens = true, .fields = kConsent},
@@ -148,6 +154,7 @@ void CheckValue(const Json& value, const Field& field, Part part, const std::str
       return;
     case kCount:
     case kMillis:
+    case kSize:
       if (!value.is_number() || !IsWhole(value.number(), 9007199254740991.0)) {
         Report(problems, true, path, "must be a whole number of at least 1");
       }

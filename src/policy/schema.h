@@ -19,6 +19,7 @@ enum class Shape : std::uint8_t {
   kNumber,  ///< finite, at least 0
   kCount,   ///< a whole number from 1
   kMillis,  ///< JSON: milliseconds from 1; YAML: a time span such as `1h`
+  kSize,    ///< JSON: bytes from 1; YAML: a size such as `64M`
   kLimit,   ///< JSON: the limit's number; YAML: as on the command line, such as `64M`
   kMap,     ///< an object of `fields`
   kList     ///< a list of such objects
