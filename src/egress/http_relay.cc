@@ -5,10 +5,10 @@
 
 #include "egress/refusal.h"
 #include "egress/sockets.h"
-#include "egress/tunnel.h"
 
 namespace writ::egress {
 namespace {
+constexpr std::size_t kResponseHeadBytesMax = 32U << 10;
 constexpr std::size_t kBufferBytes = 64U << 10;  // what waits for one side before the other side is read again
 constexpr int kStepsPerTurn = 64;                // then the others have their turn
 constexpr Millis kLingerTimeout{2'000};
@@ -36,6 +36,7 @@ HttpRelay::HttpRelay(Core& core, sys::UniqueFd client)
       idle_(*this),
       again_(*this) {
   client_.fd = std::move(client);
+  LimitHeads();
   head_by_ = last_active_ + core.settings.limits.head_timeout;
 }
 
@@ -53,8 +54,14 @@ HttpRelay::HttpRelay(Core& core, RelayParts parts)
   client_.in = std::move(parts.from_client);
   server_.fd = std::move(parts.upstream.socket);
   server_.in = std::move(parts.upstream.early);
+  LimitHeads();
   head_by_ = last_active_ + core.settings.limits.head_timeout;
   ++account_->connections;
+}
+
+void HttpRelay::LimitHeads() {
+  client_.scanner = net::Http1HeadScanner({.head_bytes_max = core_.settings.limits.head_bytes_max});
+  server_.scanner = net::Http1HeadScanner({.head_bytes_max = kResponseHeadBytesMax});
 }
 
 Result<> HttpRelay::Start() {
@@ -204,8 +211,7 @@ void HttpRelay::CarryOut(HttpPlan plan) {
       const bool keep = plan_.keep_alive && plan_.body.framing == net::BodyFraming::kNone && !in_tunnel_;
       client_.out += Answer(plan_.status, plan_.answer, SystemClock().Now(), plan_.minor == 0, plan_.head_only(),
                             keep ? After::kKeepAlive : After::kClose);
-      if (!keep) phase_ = Phase::kLast;
-      return;
+      return keep ? AwaitRequest() : Last({});
     }
     case HttpPlan::Kind::kConnectRefused:
       return Last(std::string(kConnectRefused));
@@ -360,6 +366,10 @@ void HttpRelay::FinishExchange() {
     phase_ = Phase::kLast;
     return;
   }
+  AwaitRequest();
+}
+
+void HttpRelay::AwaitRequest() {
   phase_ = Phase::kHead;
   head_by_ = client_.in.empty() ? MonoTime::max() : core_.loop.now() + core_.settings.limits.head_timeout;
   RearmIdle();
@@ -375,36 +385,10 @@ void HttpRelay::UpstreamFailed() {
   AnswerAndEnd(502, kUpstreamError);
 }
 
-void HttpRelay::OpenTunnel(Dialed dialed) {
-  TunnelParts parts;
-  parts.destination = std::move(*destination_);
-  parts.by_request = plan_.by_request;
-  parts.client = std::move(client_.fd);
-  parts.upstream = std::move(dialed);
-  parts.from_client = std::move(client_.in);
-  parts.to_client = kConnectEstablished;
-  auto& tunnel = core_.Adopt(std::make_unique<Tunnel>(core_, std::move(parts), Carry::kJudged));
-  if (!tunnel.closed() && !tunnel.Start(&client_.watch)) tunnel.Close();
-  Close();
-}
-
-void HttpRelay::BecomeTunnel(std::string to_client) {
-  if (!server_.out.empty() || !request_body_.done()) return Close();  // the upstream agreed to half a request
-  TunnelParts parts;
-  parts.destination = *destination_;
-  parts.client = std::move(client_.fd);
-  parts.upstream = {std::move(server_.fd), remote_, std::move(server_.in)};
-  parts.from_client = std::move(client_.in);
-  parts.to_client = std::move(client_.out) + to_client;
-  server_.watch.Stop();
-  auto& tunnel = core_.Adopt(std::make_unique<Tunnel>(core_, std::move(parts), Carry::kAnything));
-  if (!tunnel.closed() && !tunnel.Start(&client_.watch)) tunnel.Close();
-  Close();
-}
-
 void HttpRelay::Last(std::string bytes) {
   client_.out += bytes;
   phase_ = Phase::kLast;
+  RearmIdle();
 }
 
 void HttpRelay::AnswerAndEnd(int status, std::string_view body) {
@@ -426,25 +410,6 @@ bool HttpRelay::StepLinger() {
   if (!client_.Fill(core_.scratch, kBufferBytes)) return false;
   if (client_.ended) Close();
   return true;
-}
-
-void HttpRelay::Rejudge() {
-  if (!destination_) return;
-  if (phase_ == Phase::kHead && !in_tunnel_) return server_.Drop();  // the next request is judged by itself
-  const auto& target = destination_->target;
-  const bool by_address = server_.fd.valid() && !core_.settings.upstream;
-  auto verdict = by_address ? policy::DecideAddress(core_.rules(), target, remote_.address)
-                            : policy::DecideEgress(core_.rules(), target);
-  if (!verdict.allowed) CutWith(std::move(verdict));
-}
-
-void HttpRelay::CutWith(policy::EgressVerdict verdict) {
-  if (phase_ == Phase::kLast || phase_ == Phase::kLinger) return;
-  ResetOnClose(client_.fd.get());
-  // When this cannot be recorded everything is cut, which is what follows anyway.
-  static_cast<void>(
-      core_.Record({destination_->host, destination_->target.port, destination_->via, std::move(verdict), {}, {}}));
-  Close();
 }
 
 }  // namespace writ::egress

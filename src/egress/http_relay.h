@@ -47,6 +47,7 @@ class HttpRelay final : public Connection, public DialOwner {
   void OnClose() override;
   void OnDialed(Result<Dialed> dialed) override;
 
+  void LimitHeads();
   void Turn();
   bool Step();
   bool FlushBoth();
@@ -65,6 +66,7 @@ class HttpRelay final : public Connection, public DialOwner {
   void OpenTunnel(Dialed dialed);
   void BecomeTunnel(std::string to_client);
   void FinishExchange();
+  void AwaitRequest();
   void UpstreamFailed();
   void AnswerAndEnd(int status, std::string_view body);
   void Last(std::string bytes);

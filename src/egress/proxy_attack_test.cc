@@ -232,6 +232,34 @@ TEST_F(ProxyAttack, Attack39_HeadsAreBoundedInBytesFieldsAndTime) {
   EXPECT_EQ(silent.ReadToEnd(), "");
 }
 
+TEST_F(ProxyAttack, Attack39_AKeptConnectionMayRestBetweenRequests) {
+  EgressLimits limits;
+  limits.head_timeout = Millis(200);
+  Start({}, limits);
+  Peer kept = Client();
+  const std::string request = "GET http://bad.test/ HTTP/1.1\r\nHost: a\r\n\r\n";
+  kept.Send(request);
+  EXPECT_THAT(kept.ReadUntil("0\r\n\r\n"), HasSubstr(" 403 "));
+  EXPECT_THAT(Ask("GET "), StartsWith("HTTP/1.1 408 "));  // the deadline of heads has passed
+  kept.Send(request);
+  EXPECT_THAT(kept.ReadUntil("0\r\n\r\n"), HasSubstr(" 403 "));
+}
+
+TEST_F(ProxyAttack, Attack39_HeadsOfResponsesAreBoundedToo) {
+  Upstream upstream;
+  EgressLimits limits;
+  limits.head_bytes_max = 4096;
+  Start(Rules({upstream.text()}), limits);
+  EXPECT_THAT(Ask("GET http://a.test/ HTTP/1.1\r\nX: " + std::string(5000, 'a')), StartsWith("HTTP/1.1 431 "));
+  Peer client = Client();
+  client.Send(fmt::format("GET http://{}/ HTTP/1.1\r\nHost: x\r\n\r\n", upstream.text()));
+  Peer server = upstream.Accept();
+  server.ReadUntil("\r\n\r\n");
+  std::thread sender([&] { server.Send("HTTP/1.1 200 OK\r\nX: " + std::string(1U << 20, 'a')); });
+  EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 502 "));
+  sender.join();
+}
+
 TEST_F(ProxyAttack, Attack39_ASlowConnectionDoesNotHoldOthersUp) {
   Upstream upstream;
   Start(Rules({upstream.text()}));
