@@ -231,6 +231,8 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
                           .redaction = std::move(prepared.redaction),
                           .requester = {"human", request.caller.name},
                           .live_log = {live.runs_fd(), LiveLogName(result.run_id)}};
+  order.egress = WRIT_TRY("network", session::EgressOrderOf(issued.contract.json));
+  order.spec.doors = order.egress.has_value();
   RunSummary summary = SummaryOf(request, order.given);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,

@@ -169,6 +169,11 @@ class OneRun {
   std::unique_ptr<StdinPump> pump_;
 };
 
+/// Serving the run's way out takes connections, and so may reading a secret that is linked to a server.
+Network NetworkOf(const api::CreateRun& request) {
+  return request.network.asked || !request.secrets.empty() ? Network::kOut : Network::kNone;
+}
+
 }  // namespace
 
 int RunCommand(Context& context) {
@@ -192,9 +197,7 @@ int RunCommand(Context& context) {
     auto digest = HostProbeDigest(context.env);
     plane_options.probe_digest = [digest = std::move(digest)] { return digest; };
   }
-  // A secret may have to be fetched from Vault.
-  const Network network = options->request.secrets.empty() ? Network::kNone : Network::kOut;
-  if (const auto confined = context.wiring.confine(network); !confined) return Complain(context, confined.error(), kCannotRun);
+  if (const auto confined = context.wiring.confine(NetworkOf(options->request)); !confined) return Complain(context, confined.error(), kCannotRun);
 
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto plane = api::LocalPlane::Create(std::move(plane_options));

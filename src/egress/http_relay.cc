@@ -46,7 +46,7 @@ HttpRelay::HttpRelay(Core& core, RelayParts parts)
       by_request_(parts.by_request),
       destination_(std::move(parts.destination)),
       remote_(parts.upstream.remote),
-      account_(&core.ledger.Account(destination_->host)),
+      account_(&core.ledger.Account({destination_->host, destination_->target.port})),
       last_active_(core.loop.now()),
       idle_(*this),
       again_(*this) {
@@ -250,7 +250,7 @@ void HttpRelay::OnDialed(Result<Dialed> dialed) {
   if (plan_.kind == HttpPlan::Kind::kTunnel) return OpenTunnel(*std::move(dialed));
   server_.fd = std::move(dialed->socket);
   remote_ = dialed->remote;
-  account_ = &core_.ledger.Account(destination_->host);
+  account_ = &core_.ledger.Account({destination_->host, destination_->target.port});
   ++account_->connections;
   if (!server_.watch.Start(core_.loop, server_.fd.get(), *this)) return Close();
   Forward();

@@ -13,9 +13,9 @@ Ledger::Ledger(const EgressLimits& limits, MonoTime now) : limits_(limits), refi
   if (limits_.rate_bytes_per_s) tokens_ = Burst(*limits_.rate_bytes_per_s);
 }
 
-HostBytes& Ledger::Account(const std::string& host) {
-  if (const auto found = totals_.find(host); found != totals_.end()) return found->second;
-  return totals_[totals_.size() < limits_.names_max ? host : std::string(kOthers)];
+HostBytes& Ledger::Account(const HostPort& to) {
+  if (const auto found = totals_.find(to); found != totals_.end()) return found->second;
+  return totals_[totals_.size() < limits_.names_max ? to : HostPort{kOthers, 0}];
 }
 
 std::size_t Ledger::Allow(std::size_t want, MonoTime now) {

@@ -9,21 +9,26 @@
 
 namespace writ::egress {
 
-/// Bytes exchanged with one host, as seen from the run: `out` went there, `in` came back.
+/// Bytes exchanged with one port of a host, as seen from the run: `out` went there, `in` came back.
 struct HostBytes {
   std::uint64_t out = 0, in = 0;
   std::uint64_t connections = 0;  ///< connections made to it
   bool operator==(const HostBytes&) const = default;
 };
-using HostTotals = std::map<std::string, HostBytes, std::less<>>;
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+  auto operator<=>(const HostPort&) const = default;
+};
+using HostTotals = std::map<HostPort, HostBytes>;
 
 /// Counts what moves, and says how much may move now: the byte budget and the rate of a run. Not thread-safe.
 class Ledger {
  public:
   explicit Ledger(const EgressLimits& limits, MonoTime now);
 
-  /// The account of a host; valid as long as the ledger. Hosts beyond `names_max` share the account kOthers.
-  HostBytes& Account(const std::string& host);
+  /// The account of a host's port; valid as long as the ledger. Those beyond `names_max` share the account kOthers, port 0.
+  HostBytes& Account(const HostPort& to);
   /// How many of `want` bytes may move now; 0 when the budget is spent or the rate says wait.
   std::size_t Allow(std::size_t want, MonoTime now);
   void CountOut(HostBytes& account, std::size_t bytes) { account.out += bytes, Spend(bytes); }

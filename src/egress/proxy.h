@@ -44,7 +44,7 @@ class Proxy {
 
   /// When it returns, connections that the new rules do not grant are cut. Errors: those of Health.
   Result<> ChangeRules(policy::EgressRules rules);
-  /// Bytes per host so far.
+  /// Bytes per host and port so far.
   HostTotals Totals();
   /// Refused names that were asked of the DNS stub, with how often; bounded, the rest is under Ledger::kOthers.
   std::map<std::string, std::uint64_t> RefusedNames();

@@ -26,7 +26,7 @@ TEST_F(ProxyTest, ATunnelCarriesBothWaysAndHalfCloses) {
   server.Send("answer");
   server.Close();
   EXPECT_EQ(client.ReadToEnd(), "answer");
-  EXPECT_EQ(proxy->Totals().at("127.0.0.1"), (HostBytes{8, 12, 1}));
+  EXPECT_EQ(proxy->Totals().at({"127.0.0.1", upstream.port()}), (HostBytes{8, 12, 1}));
   EXPECT_THAT(observer.Lines(), ElementsAre("connect 127.0.0.1 allowed"));
 }
 
@@ -42,7 +42,7 @@ TEST_F(ProxyTest, BulkArrivesWholeThroughSlowReaders) {
   });
   EXPECT_TRUE(client.ReadToEnd() == sent);
   sender.join();
-  EXPECT_EQ(proxy->Totals().at("127.0.0.1").in, sent.size());
+  EXPECT_EQ(proxy->Totals().at({"127.0.0.1", upstream.port()}).in, sent.size());
 }
 
 TEST_F(ProxyTest, KeptConnectionsAreJudgedRequestByRequest) {
@@ -157,7 +157,7 @@ TEST_F(ProxyTest, Attack27_TheBudgetCutsEverything) {
   EXPECT_LE(client.ReadToEnd().size(), 100'000U);
   EXPECT_EQ(observer.WaitForBudget(), 100'000U);
   sender.join();
-  EXPECT_EQ(proxy->Totals().at("127.0.0.1").in, 100'000U);
+  EXPECT_EQ(proxy->Totals().at({"127.0.0.1", upstream.port()}).in, 100'000U);
   EXPECT_EQ(Ask(fmt::format("CONNECT {} HTTP/1.1\r\nHost: x\r\n\r\n", upstream.text())), "");
 }
 
@@ -190,7 +190,7 @@ TEST_F(ProxyTest, CloseCutsEverythingAndTotalsStay) {
   half.Send("GET http://");
   proxy->Close();
   client.ReadToEnd(), server.ReadToEnd(), half.ReadToEnd();
-  EXPECT_EQ(proxy->Totals().at("127.0.0.1").out, 5U);
+  EXPECT_EQ(proxy->Totals().at({"127.0.0.1", upstream.port()}).out, 5U);
 }
 
 TEST_F(ProxyTest, AnUpstreamProxyIsAskedByName) {

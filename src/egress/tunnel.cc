@@ -15,7 +15,7 @@ Tunnel::Tunnel(Core& core, TunnelParts parts, Carry carry)
       client_(std::move(parts.client)),
       upstream_(std::move(parts.upstream.socket)),
       remote_(parts.upstream.remote),
-      account_(core.ledger.Account(destination_.host)),
+      account_(core.ledger.Account({destination_.host, destination_.target.port})),
       by_request_(parts.by_request),
       out_(core, account_, Flow::kOut),
       in_(core, account_, Flow::kIn),

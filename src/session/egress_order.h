@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "canon/json.h"
+#include "egress/proxy.h"
 #include "policy/egress.h"
 
 namespace writ::session {
@@ -12,6 +13,7 @@ namespace writ::session {
 /// What a signed contract lets its run connect to.
 struct EgressOrder {
   policy::EgressRules rules;
+  std::optional<egress::UpstreamProxy> upstream = {};  ///< not the contract's: the network that the runner stands in
   std::optional<std::uint64_t> budget_bytes;  ///< both directions together; absent: no ceiling
   /// The contract is one of the original protocol without the extension, so the proxy answers as that protocol fixes.
   bool warrant_answers = false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "contract/event.h"
+#include "session/egress_session.h"
 #include "session/receipt_builder.h"
 
 namespace writ::session {
@@ -106,6 +107,7 @@ struct RunEngine::Guest {
 
   GuestOutput output;
   std::unique_ptr<isolation::Session> session;  ///< null: not started
+  std::unique_ptr<EgressSession> egress;        ///< null: no way out
   Outcome outcome;
   std::string failure = "session_failed";
   CancelledBy cancelled_by = CancelledBy::kNobody;
@@ -126,7 +128,13 @@ std::vector<Json> MaterialisedEvents(const Materialised& given) {
 Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::OutputSink& live, RunMonitor& monitor) {
   RunEnd end;
   Guest guest(live, parts_.blobs, order);
-  WRIT_TRY("run", Drive(guest, order, log, monitor));
+  auto driven = Drive(guest, order, log, monitor);
+  if (guest.egress) {
+    auto closed = guest.egress->Close();
+    guest.egress.reset();
+    if (driven) driven = std::move(closed);
+  }
+  WRIT_TRY("run", std::move(driven));
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);
 
@@ -163,6 +171,19 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
   guest.session = *std::move(started);
   WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order.redaction)))));
   Reach(parts_.fault, fault::kStarted);
+  if (order.egress) {
+    // What the guest opens before this waits in the listeners.
+    auto doors = guest.session->TakeDoors();
+    auto opened = doors ? EgressSession::Open(*std::move(doors), *order.egress, log, *guest.session, order.redaction)
+                        : std::unexpected(std::move(doors).error());
+    if (!opened) {
+      guest.session->Kill(Termination::kInterrupted);
+      guest.outcome.how = Termination::kInterrupted;
+      guest.outcome.message = std::move(opened).error().Doing("open the way out").what;
+      return {};
+    }
+    guest.egress = *std::move(opened);
+  }
 
   for (;;) {
     auto outcome = guest.session->Wait(Deadline::After(kSlice));
@@ -180,6 +201,12 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
       guest.outcome.how = Termination::kInterrupted;
       guest.outcome.message = std::move(passed).error().what;
       return {};
+    }
+    if (guest.egress) {
+      if (auto healthy = guest.egress->Health(); !healthy) {
+        guest.session->Kill(Termination::kInterrupted);
+        return std::unexpected(std::move(healthy).error().Doing("record the network"));
+      }
     }
     const CancelledBy by = monitor.Poll(guest.session.get());
     if (by != CancelledBy::kNobody && guest.cancelled_by == CancelledBy::kNobody) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "isolation/backend.h"
+#include "session/egress_order.h"
 #include "session/end_run.h"
 #include "session/event_log.h"
 #include "session/exit_code.h"
@@ -31,6 +32,7 @@ struct RunOrder {
   Redaction redaction = {};     ///< of the secrets that were released to it
   contract::ActorRef requester; ///< who cancels, when the run is cancelled here
   LiveLogPlace live_log = {};   ///< where other commands see the output while the run goes on
+  std::optional<EgressOrder> egress = {};  ///< the way out; absent: none, and `spec.doors` is false
 };
 
 /// Looks after a run while it goes on. Called on the engine's thread.

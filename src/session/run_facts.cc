@@ -30,6 +30,8 @@ void ObserveExtension(RunFacts& facts, std::string_view type, Json writ) {
     facts.interrupted = std::move(writ);
   } else if (type == "writ.changes.recorded") {
     facts.changes = std::move(writ);
+  } else if (type == "writ.network.used") {
+    facts.network = std::move(writ);
   } else if (type == "writ.output.collected") {
     facts.outputs.push_back(std::move(writ));
   } else if (type == "writ.output.missing") {

@@ -27,6 +27,7 @@ struct RunFacts {
   std::optional<canon::Json> ended;    ///< writ.run.ended
   std::optional<canon::Json> interrupted;
   std::optional<canon::Json> changes;  ///< writ.changes.recorded
+  std::optional<canon::Json> network;  ///< writ.network.used
   std::vector<canon::Json> outputs, streams;
   std::vector<std::string> missing, truncated;
   std::vector<canon::Json> undeclared;

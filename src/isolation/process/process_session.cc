@@ -302,6 +302,7 @@ Outcome ProcessSession::Conclude() {
         if (outcome.how == Termination::kCpuLimit)
           outcome.message = fmt::format("the processor time limit of {} ms ended it", limits_.cpu_time.count());
         if (outcome.how == Termination::kOutputLimit) outcome.message = "the output limit ended it";
+        if (outcome.how == Termination::kEgressBudget) outcome.message = "the limits of its network ended it";
         break;
       case EndReport::Cause::kItself:
         if (WIFSIGNALED(status)) {

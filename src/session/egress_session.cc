@@ -1,0 +1,111 @@
+#include "session/egress_session.h"
+
+#include <utility>
+
+#include "contract/event.h"
+#include "contract/contract.h"
+
+namespace writ::session {
+namespace {
+
+namespace event = contract::event;
+using canon::Json;
+
+constexpr std::size_t kPathShownMax = 1024, kMethodShownMax = 32;
+
+/// network.connected as the original protocol has it, with what it has no member for under `writ`.
+Json AttemptEvent(const egress::Attempt& attempt) {
+  Json json = event::NetworkConnected(attempt.host, attempt.verdict.allowed);
+  Json writ = Json::Of({{"v", contract::kExtensionVersion}, {"via", attempt.via}, {"rule", attempt.verdict.rule}});
+  if (attempt.port != 0) writ.Set("port", std::uint64_t{attempt.port});
+  if (!attempt.verdict.reason.empty()) writ.Set("reason", attempt.verdict.reason);
+  if (!attempt.verdict.smallest_grant.empty()) writ.Set("grant", attempt.verdict.smallest_grant);
+  if (!attempt.method.empty()) writ.Set("method", contract::FitText(attempt.method, kMethodShownMax));
+  if (!attempt.path.empty()) writ.Set("path", contract::FitText(attempt.path, kPathShownMax));
+  json.Set("writ", std::move(writ));
+  return json;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EgressSession>> EgressSession::Open(isolation::NetworkDoors doors, const EgressOrder& order, EventLog& log,
+                                                           isolation::Session& guest, const Redaction& redaction) {
+  std::unique_ptr<EgressSession> opened(new EgressSession(log, guest, redaction));
+  opened->resolver_ = WRIT_TRY("network", egress::SystemResolver());
+  egress::Doors served;
+  served.http_proxy = std::move(doors.proxy);
+  served.transparent4 = std::move(doors.transparent4);
+  served.transparent6 = std::move(doors.transparent6);
+  served.dns_udp4 = std::move(doors.dns_udp4);
+  served.dns_tcp4 = std::move(doors.dns_tcp4);
+  served.dns_udp6 = std::move(doors.dns_udp6);
+  served.dns_tcp6 = std::move(doors.dns_tcp6);
+  egress::ProxyOptions options;
+  options.rules = order.rules;
+  options.limits.bytes_max = order.budget_bytes;
+  options.upstream = order.upstream;
+  options.warrant_exact = order.warrant_answers;
+  opened->proxy_ = WRIT_TRY("network", egress::Proxy::Start(std::move(served), std::move(options), *opened->resolver_, *opened));
+  return opened;
+}
+
+Result<> EgressSession::OnAttempt(const egress::Attempt& attempt) {
+  const std::lock_guard lock(mutex_);
+  if (++attempts_ > kAttemptsMax) {
+    guest_.Kill(isolation::Termination::kEgressBudget);
+    return Fail(Code::kExhausted, "the run made more than {} network attempts", kAttemptsMax);
+  }
+  auto& use = uses_[{attempt.host, attempt.port}];
+  ++(attempt.verdict.allowed ? use.connections : use.refused);
+  Json json = AttemptEvent(attempt);
+  RedactEvent(redaction_, json);
+  auto logged = log_.Append(std::move(json));
+  if (!logged) broken_ = logged.error();
+  return logged;
+}
+
+void EgressSession::OnBudget(std::uint64_t) { guest_.Kill(isolation::Termination::kEgressBudget); }
+
+Result<> EgressSession::Change(policy::EgressRules rules, Json change) {
+  {
+    const std::lock_guard lock(mutex_);
+    WRIT_TRY("log", log_.Append(std::move(change)));
+  }
+  return proxy_->ChangeRules(std::move(rules));
+}
+
+Result<> EgressSession::Health() {
+  const std::lock_guard lock(mutex_);
+  if (broken_) return std::unexpected(*broken_);
+  return {};
+}
+
+void EgressSession::Cut() {
+  if (proxy_) proxy_->Close();
+}
+
+Json EgressSession::UsedFacts() {
+  for (const auto& [to, bytes] : proxy_->Totals()) {
+    auto& use = uses_[to];
+    use.bytes_in = bytes.in;
+    use.bytes_out = bytes.out;
+  }
+  std::vector<contract::HostUse> hosts;
+  for (auto& [to, use] : uses_) {
+    use.host = redaction_ == nullptr ? to.host : Redact(redaction_, to.host);
+    use.port = to.port;
+    hosts.push_back(use);
+  }
+  Json facts = Json::MakeObject();
+  contract::SetNetwork(facts, std::move(hosts), 0);
+  return facts;
+}
+
+Result<> EgressSession::Close() {
+  Cut();  // its thread has ended: nobody else uses the log or the members from here on
+  if (broken_) return std::unexpected(*broken_);
+  if (uses_.empty()) return {};
+  return log_.Append(event::Extension("writ.network.used", UsedFacts()));
+}
+
+}  // namespace writ::session
