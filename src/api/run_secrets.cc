@@ -116,7 +116,7 @@ Result<std::vector<SecretView>> ListSecrets(LocalState& state) {
 
 Result<> SetSecrets(LocalState& state, std::vector<SecretDraft> drafts) {
   for (auto& draft : drafts) {
-    WRIT_TRY("secret", contract::CheckSecretName(draft.name));
+    if (auto named = contract::CheckSecretName(draft.name); !named) return std::unexpected(std::move(named).error());
     if (draft.name.starts_with("WRIT_") || draft.name.starts_with("WARRANT_"))
       return Fail(Code::kInvalid, "secret name {} is Writ's own; no run may be given it", draft.name);
     if (!draft.host.empty()) draft.host = WRIT_TRY("--host", contract::CheckAllowHost(draft.host));

@@ -43,8 +43,12 @@ Result<Source> ParseSource(std::string_view text) {
     Source source{form.kind, std::string(text.substr(form.prefix.size()))};
     if (source.place.find('\0') != std::string::npos || source.place.size() > 4000) break;
     if (source.kind == SourceKind::kEnv && !contract::IsEnvName(source.place)) break;
-    if (source.kind == SourceKind::kFd) WRIT_TRY("source", DescriptorOf(source.place));
-    if (source.kind == SourceKind::kVault) WRIT_TRY("source", ParseVaultPlace(source.place));
+    if (source.kind == SourceKind::kFd) {
+      if (auto fd = DescriptorOf(source.place); !fd) return std::unexpected(std::move(fd).error());
+    }
+    if (source.kind == SourceKind::kVault) {
+      if (auto place = ParseVaultPlace(source.place); !place) return std::unexpected(std::move(place).error());
+    }
     return source;
   }
   return Fail(Code::kInvalid, "`{}` is no source of a secret; there are env:NAME, file:PATH, fd:N and vault:PATH#FIELD",
