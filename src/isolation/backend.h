@@ -75,6 +75,13 @@ struct NetworkDoors {
   sys::UniqueFd dns_udp4, dns_tcp4, dns_udp6, dns_tcp6;  ///< every DNS question, whatever resolver it was meant for
 };
 
+/// A small file made for one run, shown read-only at /run/writ/NAME.
+struct PlacedFile {
+  std::string name;   ///< one path component
+  std::string bytes;
+};
+inline constexpr std::string_view kPlacedFiles = "/run/writ";
+
 /// Everything a backend needs for one run. Descriptors are given away.
 struct SessionSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the PATH of `env`; must not be empty
@@ -85,6 +92,7 @@ struct SessionSpec {
   std::optional<Layer> root;      ///< another root file system, read-only
   std::optional<Layer> workspace; ///< shown copy-on-write at /work
   std::optional<Layer> inputs;    ///< shown read-only at /in; a staging directory of the caller
+  std::vector<PlacedFile> files;  ///< at most 16, together at most 4 MiB; they count as disk
   bool kill_on_output_limit = false;
   bool doors = false;             ///< make the listeners of NetworkDoors; else the guest has no network but its own `lo`
   sys::UniqueFd stdin_fd;         ///< invalid: /dev/null

@@ -240,6 +240,7 @@ Result<> Init::Launch() {
     }
   }
   WRIT_TRY("mount", MountLayers(launch, fds, next));
+  if (!body.files.empty()) WRIT_TRY("mount", PlaceFiles(root_, body.files));
   if (launch.doors) WRIT_TRY("network", OpenDoors());
 
   exec.body = fds[0].get();

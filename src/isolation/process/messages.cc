@@ -99,7 +99,8 @@ void Encode(WireWriter& out, const LaunchBody& body) {
   out.Texts(body.argv).Texts(body.env).Text(body.cwd);
   Encode(out, body.limits);
   Encode(out, body.accepted);
-  out.U32(body.rows).U32(body.columns);
+  out.U32(body.rows).U32(body.columns).U32(static_cast<std::uint32_t>(body.files.size()));
+  for (const PlacedFile& file : body.files) out.Text(file.name).Text(file.bytes);
 }
 
 Result<LaunchBody> DecodeLaunchBody(ByteView bytes) {
@@ -112,6 +113,13 @@ Result<LaunchBody> DecodeLaunchBody(ByteView bytes) {
   body.accepted = DecodeMechanisms(in);
   body.rows = static_cast<std::uint16_t>(in.U32());
   body.columns = static_cast<std::uint16_t>(in.U32());
+  constexpr std::uint32_t kFilesMax = 16;
+  const std::uint32_t files = in.U32();
+  if (files > kFilesMax) return Fail(Code::kInvalid, "launch body: {} files, at most {} are placed", files, kFilesMax);
+  for (std::uint32_t i = 0; i < files; ++i) {
+    std::string name = in.Text();
+    body.files.push_back({std::move(name), in.Text()});
+  }
   WRIT_TRY("launch body", in.Done());
   if (body.argv.empty()) return Fail(Code::kInvalid, "launch body: argv is empty");
   return body;

@@ -80,6 +80,7 @@ struct LaunchBody {
   Limits limits;
   Mechanisms accepted;
   std::uint16_t rows = 0, columns = 0;  ///< of a terminal
+  std::vector<PlacedFile> files;
 };
 void Encode(WireWriter& out, const LaunchBody& body);
 Result<LaunchBody> DecodeLaunchBody(ByteView bytes);

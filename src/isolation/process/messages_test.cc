@@ -10,6 +10,7 @@ namespace {
 
 LaunchBody Sample() {
   LaunchBody body;
+  body.files = {{"ca.pem", "certificate"}, {"empty", ""}};
   body.argv = {"/bin/echo", "", "two words"};
   body.env = {"A=1"};
   body.cwd = "/work";

@@ -212,6 +212,22 @@ TEST_F(ProcessTier, InputsAreReadOnlyAndTheirHostPathIsHidden) {
   EXPECT_EQ(sink_.text, "given\n0\n");
 }
 
+TEST_F(ProcessTier, FilesOfTheRunAreReadOnlyAndOnlyItsOwn) {
+  auto spec = Shell("cat /run/writ/note /run/writ/other; ls /run /run/writ; (echo x > /run/writ/note) 2>&1; (rm /run/writ/note) 2>&1");
+  spec.files = {{"note", "first\n"}, {"other", "second\n"}};
+  const auto outcome = Run(std::move(spec));
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_THAT(sink_.text, HasSubstr("first\nsecond\n/run:\nwrit\n\n/run/writ:\nnote\nother\n"));
+  EXPECT_THAT(sink_.text, HasSubstr("Read-only file system"));
+  EXPECT_EQ(Output("ls /run"), "");
+
+  auto escaping = Shell("true");
+  escaping.files = {{"../note", ""}};
+  const auto refused = Run(std::move(escaping));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("is no name for a file of /run/writ"));
+}
+
 TEST_F(ProcessTier, ALayerThatWasExchangedIsRefused) {
   fs::create_directories(scratch_ / "shown");
   fs::create_directories(scratch_ / "other");

@@ -381,6 +381,7 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   body.cwd = spec.cwd;
   body.limits = spec.limits;
   body.accepted = spec.accepted;
+  body.files = std::move(spec.files);
   CellLaunch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.workspace.has_value(), false,
                     spec.inputs.has_value(), spec.doors};
   if (spec.terminal) {

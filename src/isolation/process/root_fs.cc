@@ -125,7 +125,7 @@ Result<> MakeEtc(int root) {
 
 /// Directories on which something is mounted later; `base` is the root itself or the upper layer over a custom root.
 Result<> MakeMountPoints(int base) {
-  for (const char* name : {"proc", "dev", "tmp", "work", "in", "out"}) WRIT_TRY("mount points", MakeDirectory(base, name));
+  for (const char* name : {"proc", "dev", "tmp", "work", "in", "out", "run"}) WRIT_TRY("mount points", MakeDirectory(base, name));
   WRIT_TRY("mount points", MakeDirectory(base, ".cell", 0700));
   for (const char* name : {".cell/scratch", ".cell/workspace", ".cell/inputs", ".cell/void"})
     WRIT_TRY("mount points", MakeDirectory(base, name));
@@ -269,6 +269,19 @@ bool UpperPossible(const CellRoot& root) {
 
 Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint64_t inodes) {
   return sys::ReconfigureMount(root.scratch, ScratchOptions(disk_bytes, inodes));
+}
+
+Result<> PlaceFiles(const CellRoot& root, std::span<const PlacedFile> files) {
+  const int at = root.scratch.get();
+  for (const char* name : {"run", "run/writ"}) WRIT_TRY("files", MakeDirectory(at, name));
+  for (const PlacedFile& file : files) {
+    if (file.name.empty() || file.name[0] == '.' || file.name.find('/') != std::string::npos)
+      return Fail(Code::kInvalid, "{:?} is no name for a file of /run/writ", file.name);
+    WRIT_TRY("files", MakeFile(at, ("run/writ/" + file.name).c_str(), file.bytes));
+  }
+  const auto mount = WRIT_TRY("files", sys::CloneMount(at, "run", false));
+  WRIT_TRY("files", sys::RestrictMount(mount, {.read_only = true, .no_exec = true}, false));
+  return sys::AttachMount(mount, AT_FDCWD, "/run");
 }
 
 Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/error.h"
+#include "isolation/backend.h"
 #include "sys/unique_fd.h"
 
 namespace writ::isolation::process {
@@ -38,6 +40,10 @@ bool UpperPossible(const CellRoot& root);
 
 /// Changes the size of the writable places. Source: tmpfs(5).
 Result<> ResizeScratch(const CellRoot& root, std::uint64_t disk_bytes, std::uint64_t inodes);
+
+/// Writes the files to the writable places and shows them read-only at /run/writ. Errors: kInvalid for a name that is not
+/// one component, kExhausted when they do not fit.
+Result<> PlaceFiles(const CellRoot& root, std::span<const PlacedFile> files);
 
 /// Shows `lower` (detached mount) copy-on-write at /work.
 Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower);
