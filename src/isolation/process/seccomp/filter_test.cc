@@ -303,6 +303,8 @@ TEST(NetworkClientFilter, OpensConnectionsAndIsOtherwiseTheSame) {
       {"netlink", SYS_socket, {AF_NETLINK, SOCK_RAW}, EAFNOSUPPORT},
       {"vsock", SYS_socket, {AF_VSOCK, SOCK_STREAM}, EAFNOSUPPORT},
       {"unix", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}, 0},
+      {"many questions", SYS_recvmmsg, {}, 0},
+      {"many answers", SYS_sendmmsg, {}, 0},
       {"execve", SYS_execve, {}, EPERM},
       {"a process", SYS_clone, {SIGCHLD}, EPERM},
       {"ptrace", SYS_ptrace, {}, EPERM},

@@ -19,7 +19,8 @@ inline constexpr Rule kClientNetwork[] = {
     {"setsockopt", kAllow, {Int(1).Is(IPPROTO_TCP), Int(2).Is(TCP_NODELAY)}, "small messages at once"},
     {"setsockopt", kAllow, {Int(1).Is(IPPROTO_IP), Int(2).Is(IP_RECVERR)}, "the resolver hears of unreachable servers"},
     {"setsockopt", kAllow, {Int(1).Is(IPPROTO_IPV6), Int(2).Is(IPV6_RECVERR)}, "the resolver hears of unreachable servers"},
-    {"sendmmsg", kAllow, Always(), "the resolver asks for both kinds of address at once"},
+    {"sendmmsg", kAllow, Always(), "the resolver asks for both kinds of address at once, the DNS stub answers many"},
+    {"recvmmsg", kAllow, Always(), "the DNS stub takes many questions at once"},
 };
 
 }  // namespace writ::seccomp
