@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
   const struct rlimit real_time = {1, 1}, locked = {1ul << 30, 1ul << 30};
   Attempt("raise-real-time", setrlimit(RLIMIT_RTPRIO, &real_time));
   Attempt("raise-locked-memory", setrlimit(RLIMIT_MEMLOCK, &locked));
-  Attempt("renice-up", setpriority(PRIO_PROCESS, 0, -5));
+  Attempt("renice-up", setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - 1));
   struct {
     int priority;
   } schedule = {1};

@@ -170,6 +170,12 @@ Result<Outcome> FakeSession::Wait(Deadline deadline) {
   return outcome_;
 }
 
+/// A script opens no connections, so the doors are there and nobody comes.
+Result<NetworkDoors> FakeSession::TakeDoors() {
+  if (!spec_.doors) return Session::TakeDoors();
+  return NetworkDoors{};
+}
+
 Result<GuestTree> FakeSession::Tree(Place place) {
   if (!ended_) return Fail(Code::kInvalid, "the guest is still running");
   GuestTree tree;

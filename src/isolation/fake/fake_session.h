@@ -22,6 +22,7 @@ class FakeSession final : public Session {
   void Resize(SessionSpec::Terminal size) noexcept override;
   const Guarantees& guarantees() const noexcept override { return guarantees_; }
   Result<GuestTree> Tree(Place place) override;
+  Result<NetworkDoors> TakeDoors() override;
 
  private:
   enum class Progress : std::uint8_t { kDone, kAgain, kEnded };
