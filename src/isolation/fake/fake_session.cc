@@ -173,7 +173,7 @@ Result<Outcome> FakeSession::Wait(Deadline deadline) {
 /// A script opens no connections, so the doors are there and nobody comes.
 Result<NetworkDoors> FakeSession::TakeDoors() {
   if (!spec_.doors) return Session::TakeDoors();
-  return NetworkDoors{};
+  return NetworkDoors();
 }
 
 Result<GuestTree> FakeSession::Tree(Place place) {
