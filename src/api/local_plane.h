@@ -15,6 +15,7 @@
 #include "base/env.h"
 #include "canon/json.h"
 #include "crypto/secret.h"
+#include "egress/upstream_proxy.h"
 #include "isolation/backend.h"
 #include "secrets/credentials.h"
 #include "storage/store.h"
@@ -31,6 +32,8 @@ struct LocalPlaneOptions {
   std::function<Result<std::string>()> probe_digest;
   /// Where $WRIT_STATE and the configuration directory are looked up. Absent: this process's environment.
   EnvLookup env;
+  /// The HTTP proxy through which this network is left; see api/upstream_proxy.h.
+  std::optional<egress::UpstreamProxy> upstream_proxy;
   /// What this process took out of its environment for the secret store. Absent: nothing, so the key file counts.
   std::shared_ptr<const secrets::Credentials> credentials;
   /// For tests: called at the labelled points of a run's life (session/fault_point.h).

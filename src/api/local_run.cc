@@ -233,6 +233,7 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
                           .live_log = {live.runs_fd(), LiveLogName(result.run_id)}};
   order.egress = WRIT_TRY("network", session::EgressOrderOf(issued.contract.json));
   order.spec.doors = order.egress.has_value();
+  if (order.egress) order.egress->upstream = state.options().upstream_proxy;
   RunSummary summary = SummaryOf(request, order.given);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,

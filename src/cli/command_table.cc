@@ -296,6 +296,7 @@ constexpr OptionGroup kProgramGroups[] = {{"Options", kProgramOptions}};
 constexpr ExitStatus kEnvironment[] = {
     {"WRIT_STATE", "state directory; otherwise $XDG_STATE_HOME/writ, for root /var/lib/writ"},
     {"WRIT_MASTER_KEY", "what the secret store is sealed under; otherwise master.key in the state directory"},
+    {"WRIT_UPSTREAM_PROXY", "http://[USER:PASSWORD@]HOST:PORT, the HTTP proxy through which this network is left; names are looked up there"},
     {"VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_NAMESPACE", "where and how secrets are read from Vault; without a token ~/.vault-token"},
     {"XDG_CONFIG_HOME", "where writ/policy.yaml is looked for; for root it is /etc/writ"},
     {"NO_COLOR", "if set, writ itself prints no colours"},

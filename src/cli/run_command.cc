@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/upstream_proxy.h"
 #include "base/escape.h"
 #include "base/units.h"
 #include "cli/commands.h"
@@ -190,6 +191,9 @@ int RunCommand(Context& context) {
   api::LocalPlaneOptions plane_options;
   plane_options.backends = *std::move(backends);
   plane_options.credentials = context.credentials;
+  auto upstream = api::UpstreamProxyOf(context.env);
+  if (!upstream) return Complain(context, upstream.error(), kCannotRun);
+  plane_options.upstream_proxy = *std::move(upstream);
   if (const auto offered = CheckTier(options->request.tier, plane_options.backends); !offered) {
     return Complain(context, offered.error(), kCannotRun);
   }

@@ -14,6 +14,7 @@
 #include "egress/limits.h"
 #include "egress/name_pool.h"
 #include "egress/pipe_pool.h"
+#include "egress/upstream_proxy.h"
 #include "net/ip_address.h"
 #include "policy/egress.h"
 
@@ -27,13 +28,6 @@ struct Endpoint {
   net::IpAddress address;
   std::uint16_t port = 0;
   bool operator==(const Endpoint&) const = default;
-};
-
-/// The HTTP proxy that this network demands for leaving it. Names are then looked up there, not here.
-struct UpstreamProxy {
-  std::string host;  ///< name or address
-  std::uint16_t port = 0;
-  std::string authorization;  ///< value of Proxy-Authorization; empty for none. Never shown to the job.
 };
 
 /// Where a redirected connection was going. Injected, because only a redirect of netfilter can answer it.
