@@ -1,10 +1,12 @@
 #include "api/local_plane.h"
 
 #include "api/check_request.h"
+#include "api/explain_run.h"
 #include "api/live_output.h"
 #include "api/local_run.h"
 #include "api/local_state.h"
 #include "api/recover_runs.h"
+#include "api/rule_desk.h"
 #include "api/run_evidence.h"
 #include "api/run_files.h"
 #include "api/run_queries.h"
@@ -70,6 +72,17 @@ Result<RunDetails> LocalPlane::Show(std::string_view run) {
 Result<std::vector<canon::Json>> LocalPlane::Events(std::string_view run) {
   WRIT_TRY("events", impl_->state.OpenToRead());
   return RunEvents(impl_->state, run);
+}
+
+Result<RuleAnswer> LocalPlane::ChangeRule(std::string_view run, const RuleChange& change, Deadline deadline) {
+  WRIT_TRY("net", impl_->state.OpenToRead());
+  if (!impl_->state.writable()) return Fail(Code::kDenied, "the state directory is read-only");
+  return ChangeRunRule(impl_->state, run, change, deadline);
+}
+
+Result<Explanation> LocalPlane::Explain(std::string_view run) {
+  WRIT_TRY("explain", impl_->OpenAndRecover());
+  return ExplainRun(impl_->state, run);
 }
 
 Result<std::vector<ArtifactRow>> LocalPlane::Artifacts(std::string_view run) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/create_run.h"
+#include "api/network_story.h"
 #include "api/run_control.h"
 #include "api/run_result.h"
 #include "base/clock.h"
@@ -58,6 +59,29 @@ struct RunDetails {
   canon::Json contract;
   std::optional<canon::Json> receipt;
   std::size_t events = 0;
+};
+
+/// A change of what a running job may connect to.
+struct RuleChange {
+  bool add = true;   ///< false: remove
+  std::string rule;  ///< as policy::ParseEgressRule reads it, or `open` for every public host
+  std::string by;    ///< who asks, 1 to 256 bytes
+};
+/// What became of it. Texts are NOT escaped for a terminal.
+struct RuleAnswer {
+  bool applied = false;
+  std::string rule, reason, grant;  ///< of the decision; `grant` is empty when it was applied
+  bool open = false;                ///< what the run may connect to now
+  std::vector<std::string> rules;
+};
+
+/// What a run reached and was refused, and how to ask for no less and no more. Texts are NOT escaped for a terminal.
+struct Explanation {
+  std::string run_id;
+  bool live = false;
+  NetworkStory story;
+  std::string granting_command;  ///< repeats the run with a grant for each refusal; empty without a readable contract
+  std::string least_command;     ///< repeats it with what was used and nothing else
 };
 
 struct ArtifactRow {
@@ -163,6 +187,10 @@ class LocalPlane {
   Result<std::vector<RunRow>> List(std::size_t limit, bool live_only);  ///< newest first
   Result<RunDetails> Show(std::string_view run);
   Result<std::vector<canon::Json>> Events(std::string_view run);  ///< chain entries, by seq
+  /// Asks the process that owns the run to change what it may connect to. A denied change is a result, not an error.
+  /// Errors: kInvalid for the rule or when the run has ended; kDeadline.
+  Result<RuleAnswer> ChangeRule(std::string_view run, const RuleChange& change, Deadline deadline);
+  Result<Explanation> Explain(std::string_view run);
   Result<std::vector<ArtifactRow>> Artifacts(std::string_view run);
 
   using Writer = std::function<Result<>(ByteView)>;

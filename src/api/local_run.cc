@@ -8,6 +8,8 @@
 
 #include "api/check_request.h"
 #include "api/draft_contract.h"
+#include "api/repeat_command.h"
+#include "api/rule_desk.h"
 #include "api/run_queries.h"
 #include "api/run_secrets.h"
 #include "base/ids.h"
@@ -84,10 +86,14 @@ struct Prepared {
   isolation::SessionSpec spec;
   std::vector<workspace::DeclaredOutput> outputs;
   session::Redaction redaction;
+  std::vector<std::string> options;  ///< of `writ run`
+  policy::EgressCeiling ceiling;     ///< of the policy that judged it
+  std::string policy_hash;
 };
 
 Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::string_view run_id, bool may_write) {
   Prepared prepared;
+  prepared.options = OptionsOf(request);
   prepared.outputs = DeclaredOutputs(request);
   WRIT_TRY("outputs", workspace::CheckOutputs(prepared.outputs));
   prepared.backend = WRIT_TRY("--tier", FindBackend(state.options(), request.tier));
@@ -116,8 +122,9 @@ std::vector<Json> BegunEvents(const contract::Contract& draft, const session::Ma
 /// Joins what the caller wants to what the engine asks.
 class Monitor final : public session::RunMonitor {
  public:
-  Monitor(RunControl& control, int runs_fd, std::string kill_flag)
-      : control_(control), runs_fd_(runs_fd), kill_flag_(std::move(kill_flag)) {}
+  /// All of it is borrowed but the name.
+  Monitor(RunControl& control, RuleDesk& desk, int runs_fd, std::string kill_flag)
+      : control_(control), desk_(desk), runs_fd_(runs_fd), kill_flag_(std::move(kill_flag)) {}
 
   session::CancelledBy Poll(isolation::Session* guest) override {
     const auto now = std::chrono::steady_clock::now();
@@ -132,9 +139,12 @@ class Monitor final : public session::RunMonitor {
     return session::CancelledBy::kNobody;
   }
   void OnGuestEnd() override { control_.OnGuestEnd(); }
+  std::optional<session::RuleUpdate> NewRules() override { return desk_.Next(); }
+  void OnRulesApplied(const Result<>& applied) override { desk_.Applied(applied); }
 
  private:
   RunControl& control_;
+  RuleDesk& desk_;
   const int runs_fd_;
   const std::string kill_flag_;
   MonoTime started_ = std::chrono::steady_clock::now();
@@ -155,6 +165,7 @@ class LiveRun {
   ~LiveRun() {
     if (!lock_) return;
     ::unlinkat(runs_.get(), KillFlagName(run_id_).c_str(), 0);  // absent unless somebody asked for the end
+    ::unlinkat(runs_.get(), RuleRequestName(run_id_).c_str(), 0);
     ::unlinkat(runs_.get(), LiveLogName(run_id_).c_str(), 0);   // absent after a short run; what it had is stored now
     // A lock file that stays is harmless: nobody holds it, and garbage collection removes it.
     if (ended_) static_cast<void>(std::move(*lock_).Retire());
@@ -177,10 +188,12 @@ class LiveRun {
   bool ended_ = true;
 };
 
-RunSummary SummaryOf(const CreateRun& request, const session::Materialised& given) {
+RunSummary SummaryOf(const CreateRun& request, const session::Materialised& given,
+                     const std::vector<std::string>& options) {
   RunSummary summary;
   summary.command = contract::FitText(ShellQuote(request.argv), kCommandUnitsMax);
   summary.workspace = given.workspace_path;
+  summary.options = options;
   return summary;
 }
 
@@ -234,11 +247,12 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
   order.egress = WRIT_TRY("network", session::EgressOrderOf(issued.contract.json));
   order.spec.doors = order.egress.has_value();
   if (order.egress) order.egress->upstream = state.options().upstream_proxy;
-  RunSummary summary = SummaryOf(request, order.given);
+  RunSummary summary = SummaryOf(request, order.given, prepared.options);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,
                              fault});
-  Monitor monitor(control, live.runs_fd(), KillFlagName(result.run_id));
+  RuleDesk desk(state, live.runs_fd(), result.run_id, request.network, prepared.ceiling, prepared.policy_hash);
+  Monitor monitor(control, desk, live.runs_fd(), KillFlagName(result.run_id));
   auto end = WRIT_TRY("run", engine.Carry(std::move(order), issued.log, sink, monitor));
 
   summary.exit_code = end.exit_code;
@@ -338,9 +352,11 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
   }
   if (!prepared) return std::unexpected(Refused(state, *keys, judged, std::move(prepared).error()));
 
+  prepared->ceiling = policy->egress;
+  prepared->policy_hash = policy->hash;
   prepared->spec.stdin_fd = std::move(request.stdin_fd);
   auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, *policy, run_id));
-  const std::string summary = EncodeSummary(SummaryOf(request, prepared->given));
+  const std::string summary = EncodeSummary(SummaryOf(request, prepared->given, prepared->options));
   std::string probe;
   if (state.options().probe_digest) probe = WRIT_TRY("probe report", state.options().probe_digest());
   const Json host = session::HostFacts(probe);

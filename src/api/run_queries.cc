@@ -23,6 +23,13 @@ Result<Json> ReadStored(std::string_view what, const std::string& text) {
   return json;
 }
 
+/// Words may hold paths that are not UTF-8.
+Json WireTexts(const std::vector<std::string>& texts) {
+  Json list = Json::MakeArray();
+  for (const auto& text : texts) list.Append(workspace::ToWirePath(text));
+  return list;
+}
+
 }  // namespace
 
 std::string EncodeSummary(const RunSummary& summary) {
@@ -31,6 +38,7 @@ std::string EncodeSummary(const RunSummary& summary) {
   if (summary.exit_code) json.Set("exitCode", *summary.exit_code);
   if (!summary.ended_at.empty()) json.Set("endedAt", summary.ended_at);
   if (!summary.termination.empty()) json.Set("termination", summary.termination);
+  if (!summary.options.empty()) json.Set("options", WireTexts(summary.options));
   return canon::Compact(json);
 }
 
@@ -44,6 +52,12 @@ RunSummary DecodeSummary(std::string_view text) {
   }
   if (const auto* ended_at = json->FindString("endedAt")) summary.ended_at = *ended_at;
   if (const auto* termination = json->FindString("termination")) summary.termination = *termination;
+  if (const Json* options = json->Find("options"); options != nullptr && options->is_array()) {
+    for (const Json& word : options->array()) {
+      if (!word.is_string()) continue;
+      if (auto plain = workspace::FromWirePath(word.string())) summary.options.push_back(*std::move(plain));
+    }
+  }
   if (const Json* code = json->Find("exitCode"); code != nullptr && code->is_number() && code->number() >= 0 &&
                                                  code->number() <= 255)
     summary.exit_code = static_cast<int>(code->number());

@@ -24,12 +24,13 @@ Result<std::vector<canon::Json>> ListDecisions(LocalState& state, std::size_t li
 /// One row, with its lock looked at.
 Result<RunRow> RowOf(LocalState& state, const storage::Run& run);
 
-/// The JSON that a run keeps for lists: {"command", "workspace"?, "exitCode"?, "endedAt"?, "termination"?}.
+/// The JSON that a run keeps for lists: {"command", "workspace"?, "exitCode"?, "endedAt"?, "termination"?, "options"?}.
 struct RunSummary {
   std::string command;
   std::string workspace;  ///< host directory; not part of the evidence, because it says nothing about the run
   std::optional<int> exit_code;
   std::string ended_at, termination;
+  std::vector<std::string> options;  ///< of `writ run`, to repeat it (repeat_command.h); no evidence either
 };
 std::string EncodeSummary(const RunSummary& summary);
 /// A summary that cannot be read is an empty one: it is a convenience, not evidence.

@@ -1,5 +1,6 @@
 // The one description of every command but run, which has its own page, and of the program as a whole.
 #include "cli/grammar.h"
+#include "cli/network_grammar.h"
 #include "cli/run_grammar.h"
 #include "cli/secret_grammar.h"
 
@@ -134,6 +135,9 @@ constexpr Operand kHelpOperands[] = {{"COMMAND", Kind::kCommand, true, true}};
 
 constexpr Command kCommands[] = {
     kRunCommand,
+    kLearnCommand,
+    kExplainCommand,
+    kNetCommand,
     {.name = "ps",
      .summary = "List the runs that are going on",
      .description = "Lists the runs of this state directory whose process is alive, newest first.",

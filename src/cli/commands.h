@@ -8,6 +8,10 @@ namespace writ::cli {
 
 int RunCommand(Context& context);  // run_command.cc
 
+int LearnCommand(Context& context);
+int ExplainCommand(Context& context);  // network_commands.cc
+int NetCommand(Context& context);
+
 int PsCommand(Context& context);   // list_commands.cc
 int ListCommand(Context& context);
 int DecisionsCommand(Context& context);

@@ -46,8 +46,11 @@ int HelpCommand(Context& context) {
   return Complain(context, Error{Code::kNotFound, fmt::format("there is no command `{}`; see `writ help`", name)}, 2);
 }
 
-constexpr std::array<Entry, 25> kEntries{{
+constexpr std::array<Entry, 28> kEntries{{
     {"run", RunCommand, Confine::kItself},
+    {"learn", LearnCommand, Confine::kItself},
+    {"explain", ExplainCommand},
+    {"net", NetCommand},
     {"ps", PsCommand},
     {"list", ListCommand},
     {"show", ShowCommand},

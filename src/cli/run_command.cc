@@ -11,6 +11,7 @@
 #include "cli/dry_run.h"
 #include "cli/host_probe.h"
 #include "cli/live_output.h"
+#include "cli/network_report.h"
 #include "cli/run_options.h"
 #include "cli/run_report.h"
 #include "cli/signals.h"
@@ -70,9 +71,17 @@ LiveOutputOptions OutputOptions(const RunOptions& options, const Screen& screen,
   return live;
 }
 
+/// `writ run` carries a job out; `writ learn` says afterwards what it used.
+enum class Learn : bool { kNo, kYes };
+
 /// The end of a run for whoever reads JSON.
-int AnswerInJson(Context& context, api::LocalPlane& plane, const api::RunResult& result) {
+int AnswerInJson(Context& context, api::LocalPlane& plane, const api::RunResult& result, Learn learn) {
   canon::Json json = RunJson(result);
+  if (learn == Learn::kYes && !result.run_id.empty()) {
+    const auto explained = plane.Explain(result.run_id);
+    if (!explained) return Complain(context, explained.error(), kCannotRun);
+    json.Set("learned", LearnedJson(*explained));
+  }
   if (!result.run_id.empty()) {
     for (const std::string_view kind : {"stdout", "stderr"}) {
       auto content = KeptContentJson(plane, result.run_id, kind, kJsonStreamMax);
@@ -103,7 +112,8 @@ Result<> CheckTier(std::string_view tier, const std::vector<std::unique_ptr<isol
 /// Everything of one run after the options were read and the backends started.
 class OneRun {
  public:
-  OneRun(Context& context, RunOptions options, api::LocalPlane& plane) : context_(context), options_(std::move(options)), plane_(plane) {}
+  OneRun(Context& context, RunOptions options, api::LocalPlane& plane, Learn learn)
+      : context_(context), options_(std::move(options)), plane_(plane), learn_(learn) {}
 
   int Run() {
     if (const auto opened = OpenStdin(); !opened) return Complain(context_, opened.error(), kCannotRun);
@@ -154,11 +164,16 @@ class OneRun {
 
   int Report(const api::RunResult& result, const Limits& limits, LiveOutput& live) {
     for (const auto& line : Reasons(result)) Warn(context_, line);
-    if (options_.json) return AnswerInJson(context_, plane_, result);
+    if (options_.json) return AnswerInJson(context_, plane_, result, learn_);
     if (!options_.quiet && !result.run_id.empty()) {
       if (const auto said = live.SayBlock(RenderSummary(result, limits, screen_.err ? TextColumns(STDERR_FILENO) : 1000)); !said) {
         return kCannotRun;  // stderr is gone; the exit status is all that is left to say so
       }
+    }
+    if (learn_ == Learn::kYes && !result.run_id.empty()) {
+      const auto explained = plane_.Explain(result.run_id);
+      if (!explained) return Complain(context_, explained.error(), kCannotRun);
+      if (const auto said = live.SayBlock(RenderLearned(*explained)); !said) return kCannotRun;
     }
     return result.exit_code;
   }
@@ -166,6 +181,7 @@ class OneRun {
   Context& context_;
   RunOptions options_;
   api::LocalPlane& plane_;
+  const Learn learn_;
   const Screen screen_;
   std::unique_ptr<StdinPump> pump_;
 };
@@ -175,9 +191,7 @@ Network NetworkOf(const api::CreateRun& request) {
   return request.network.asked || !request.secrets.empty() ? Network::kOut : Network::kNone;
 }
 
-}  // namespace
-
-int RunCommand(Context& context) {
+int RunOrLearn(Context& context, Learn learn) {
   auto options = ReadRunOptions(context.invocation, context.env);
   if (!options) return Complain(context, options.error(), kCannotRun);
   options->request.caller = {.uid = ::getuid(), .name = UserName(::getuid())};
@@ -206,7 +220,13 @@ int RunCommand(Context& context) {
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto plane = api::LocalPlane::Create(std::move(plane_options));
   if (options->dry_run) return DryRun(context, *plane, *options);
-  return OneRun(context, *std::move(options), *plane).Run();
+  return OneRun(context, *std::move(options), *plane, learn).Run();
 }
+
+}  // namespace
+
+int RunCommand(Context& context) { return RunOrLearn(context, Learn::kNo); }
+
+int LearnCommand(Context& context) { return RunOrLearn(context, Learn::kYes); }
 
 }  // namespace writ::cli

@@ -113,6 +113,9 @@ Result<api::NetworkRequest> ReadNetwork(const Invocation& invocation) {
     if (text != "none" && text != "open") network.rules.emplace_back(text);
   }
   for (const auto text : invocation.Values("net-rule")) network.rules.emplace_back(text);
+  const bool learns = invocation.command != nullptr && invocation.command->name == "learn";
+  if (learns && none) return Fail(Code::kInvalid, "--net none: there is nothing to learn without a network; use `writ run`");
+  network.open |= learns;
   network.asked = network.open || !network.rules.empty();
   if (none && network.asked) {
     return Fail(Code::kInvalid, "--net none opens nothing; leave it out, or leave out the other --net and --net-rule");

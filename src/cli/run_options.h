@@ -22,7 +22,7 @@ struct RunOptions {
 /// Looks up a variable of the caller's environment.
 using CallerEnv = std::function<std::optional<std::string>(std::string_view name)>;
 
-/// Reads the options of `writ run`. Errors: kInvalid naming the option, its value and what would be right.
+/// Reads the options of `writ run`, or of `writ learn`, whose network is open. Errors: kInvalid naming the option, its value and what would be right.
 Result<RunOptions> ReadRunOptions(const Invocation& invocation, const CallerEnv& caller_env);
 
 /// Whether a variable of this name usually holds a secret: a word of it is PASSWORD, TOKEN, SECRET, ...

@@ -20,8 +20,9 @@ struct Judged {
 /// The entry for what a policy said.
 storage::NewDecision EntryFor(const policy::Decision& decision, const Judged& judged, WallTime now);
 
-/// Records that a request was denied or must be asked about. Durable when this returns. `genesis`: SHA-256 of the
-/// plane's public key PEM text. Precondition: the decision does not allow.
+/// Records that a request was denied or must be asked about, or what was decided about a run that goes on. Durable when
+/// this returns. `genesis`: SHA-256 of the plane's public key PEM text. Not for what leads to a contract: that entry
+/// is stored with it (issue_contract.h).
 Result<> LogDecision(storage::Store& store, std::string_view genesis, const policy::Decision& decision,
                      const Judged& judged, WallTime now);
 

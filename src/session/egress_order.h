@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "base/error.h"
@@ -17,6 +18,13 @@ struct EgressOrder {
   std::optional<std::uint64_t> budget_bytes;  ///< both directions together; absent: no ceiling
   /// The contract is one of the original protocol without the extension, so the proxy answers as that protocol fixes.
   bool warrant_answers = false;
+};
+
+/// A decided change of what a running job may connect to; neither recorded nor applied yet.
+struct RuleUpdate {
+  std::optional<policy::EgressRules> rules;  ///< from now on; absent: the change was denied
+  canon::Json event;                         ///< `writ.network.changed`, for the chain before the rules are in force
+  std::function<Result<>()> record;          ///< writes the decision to its log; first, and while nobody else uses the store
 };
 
 /// Reads it from a contract. With `writ` the rules are those of `writ.egress`; without `writ.egress` there is no way out

@@ -66,12 +66,14 @@ Result<> EgressSession::OnAttempt(const egress::Attempt& attempt) {
 
 void EgressSession::OnBudget(std::uint64_t) { guest_.Kill(isolation::Termination::kEgressBudget); }
 
-Result<> EgressSession::Change(policy::EgressRules rules, Json change) {
+Result<> EgressSession::Change(RuleUpdate update) {
   {
     const std::lock_guard lock(mutex_);
-    WRIT_TRY("log", log_.Append(std::move(change)));
+    WRIT_TRY("decision", update.record());
+    if (!update.rules) return {};
+    WRIT_TRY("log", log_.Append(std::move(update.event)));
   }
-  return proxy_->ChangeRules(std::move(rules));
+  return proxy_->ChangeRules(*std::move(update.rules));
 }
 
 Result<> EgressSession::Health() {

@@ -30,8 +30,9 @@ class EgressSession final : egress::EgressObserver {
                                                      isolation::Session& guest, const Redaction& redaction);
   ~EgressSession() override { Cut(); }
 
-  /// Records a change of rules, then makes it. Connections that are no longer granted are cut.
-  Result<> Change(policy::EgressRules rules, canon::Json event);
+  /// Records a change of rules, then makes it. Connections that are no longer granted are cut. Errors: it could not be
+  /// recorded; the guest must end.
+  Result<> Change(RuleUpdate update);
   /// Errors: an attempt could not be recorded; everything is closed, and the guest must end.
   Result<> Health();
   /// Cuts everything, and writes what was used (writ.network.used). Nothing is served afterwards. Errors: those of the log.

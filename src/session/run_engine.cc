@@ -213,6 +213,15 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
       guest.cancelled_by = by;
       guest.session->Kill(Termination::kCancelled);
     }
+    if (auto update = monitor.NewRules()) {
+      // Without a way out every change is denied, and only the denial is recorded.
+      auto changed = guest.egress ? guest.egress->Change(*std::move(update)) : update->record();
+      monitor.OnRulesApplied(changed);
+      if (!changed) {
+        guest.session->Kill(Termination::kInterrupted);
+        return std::unexpected(std::move(changed).error().Doing("change the network"));
+      }
+    }
   }
 }
 

@@ -43,6 +43,10 @@ class RunMonitor {
   /// Returns who wants the run to end, if anybody.
   virtual CancelledBy Poll(isolation::Session* guest) = 0;
   virtual void OnGuestEnd() {}
+  /// Asked after each Poll of a running guest; must not use the store, which the network of the run may be using.
+  virtual std::optional<RuleUpdate> NewRules() { return std::nullopt; }
+  /// The last update is recorded and in force, or why it is not.
+  virtual void OnRulesApplied(const Result<>&) {}
 };
 
 /// What became of it. How the guest ended is in the chain; `ending`, with what was collected since, still has to be

@@ -215,7 +215,7 @@ TEST(Commands, RunAnswersInJson) {
 
 TEST(Commands, EveryCommandHelpsAndAnswersInJson) {
   const Machine machine;
-  for (const char* command : {"run", "ps", "list", "show", "get", "decisions", "logs", "diff", "apply", "bundle", "verify", "kill", "keys", "gc",
+  for (const char* command : {"run", "learn", "explain", "net", "ps", "list", "show", "get", "decisions", "logs", "diff", "apply", "bundle", "verify", "kill", "keys", "gc",
                               "doctor", "canon", "hash", "version", "help"}) {
     const Ended help = machine.Run({"help", command});
     EXPECT_EQ(help.status, 0) << command;
