@@ -79,7 +79,9 @@ TEST_F(LocalRunTest, APolicyIsACeilingForTheNetwork) {
     return Run(std::move(request));
   };
   EXPECT_EQ(Run().exit_code, 0) << "no network, nothing to object to";
-  EXPECT_EQ(run({"a.test:443", "x.b.test:443"}, false, 4096).exit_code, 0);
+  const RunResult allowed = run({"a.test:443", "x.b.test:443"}, false, 4096);
+  EXPECT_EQ(allowed.decision.verdict, Verdict::kAllow);
+  EXPECT_NE(allowed.run_id, "") << "it was contracted, though this backend has no doors to serve";
   const RunResult denied = run({"a.test:443", "b.test:443", "x.b.test"}, true, {});
   EXPECT_EQ(denied.exit_code, 122);
   EXPECT_EQ(denied.run_id, "");

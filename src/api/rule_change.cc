@@ -91,7 +91,9 @@ Result<RuleRequest> DecodeRuleRequest(std::string_view text) {
   if (!IsId(request.id)) return Fail(Code::kInvalid, "rule change: id must be {} hex characters", kIdLength);
   if (change != "add" && change != "remove") return Fail(Code::kInvalid, "rule change: change must be add or remove");
   if (request.change.by.empty() || request.change.by.size() > kByMax) return Fail(Code::kInvalid, "rule change: by must have 1 to {} bytes", kByMax);
-  if (request.change.rule != kOpen) WRIT_TRY("rule change", policy::ParseEgressRule(request.change.rule));
+  if (request.change.rule != kOpen) {
+    [[maybe_unused]] const auto read = WRIT_TRY("rule change", policy::ParseEgressRule(request.change.rule));
+  }
   return request;
 }
 
@@ -181,7 +183,7 @@ Result<RuleAnswer> DropRuleRequest(int runs_fd, std::string_view run_id, const R
                                    const std::function<Result<bool>()>& held) {
   const RuleRequest request{contract::MakeNonce(), change};
   const std::string text = EncodeRuleRequest(request);
-  WRIT_TRY("ask", DecodeRuleRequest(text));
+  [[maybe_unused]] const auto read = WRIT_TRY("ask", DecodeRuleRequest(text));
   const std::string name = RuleRequestName(run_id), part = fmt::format("{}.netask-{}", run_id, request.id);
   const std::string answer_name = RuleAnswerName(run_id, request.id);
   WRIT_TRY("ask", WriteNew(runs_fd, part, text));

@@ -17,7 +17,9 @@ Result<> CheckNetwork(const NetworkRequest& network) {
   if (network.rules.size() > contract::kEgressRulesMax)
     return Fail(Code::kInvalid, "{} egress rules are given; at most {} are allowed", network.rules.size(),
                 contract::kEgressRulesMax);
-  for (const auto& rule : network.rules) WRIT_TRY("--net", policy::ParseEgressRule(rule));
+  for (const auto& rule : network.rules) {
+    [[maybe_unused]] const auto read = WRIT_TRY("--net", policy::ParseEgressRule(rule));
+  }
   if (network.budget_bytes == 0u) return Fail(Code::kInvalid, "--net-budget is zero, which never means unlimited");
   return {};
 }

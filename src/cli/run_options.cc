@@ -120,7 +120,9 @@ Result<api::NetworkRequest> ReadNetwork(const Invocation& invocation) {
   if (none && network.asked) {
     return Fail(Code::kInvalid, "--net none opens nothing; leave it out, or leave out the other --net and --net-rule");
   }
-  for (const auto& rule : network.rules) WRIT_TRY("--net", policy::ParseEgressRule(rule));
+  for (const auto& rule : network.rules) {
+    [[maybe_unused]] const auto read = WRIT_TRY("--net", policy::ParseEgressRule(rule));
+  }
   if (const auto text = invocation.Value("net-budget")) {
     if (!network.asked) return Fail(Code::kInvalid, "--net-budget: there is no network to limit; name a host with --net");
     network.budget_bytes = WRIT_TRY("--net-budget", ParseSize(*text));

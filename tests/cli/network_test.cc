@@ -1,6 +1,10 @@
 // The network on the command line of the real program: options, contract, policy, what other commands say of it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <thread>
 
 #include "harness.h"
 
@@ -119,6 +123,114 @@ TEST(Network, LearnPrintsTheLeastCommand) {
   const auto shown = machine.Json({"show", "--json", machine.NewestRun()});
   EXPECT_EQ(canon::Compact(*At(shown, {"contract", "writ", "egress"})), R"({"rules":[],"open":true})") << "the evidence says it was open";
   EXPECT_EQ(machine.Run({"learn", "--net", "none", "--", "true"}).status, 125);
+}
+
+/// Answers every connection on a port of 127.0.0.1 with "200 OK", until it is destroyed.
+class Server {
+ public:
+  Server() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(::listen(listener_.get(), 64), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      for (;;) {
+        const sys::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!client.valid()) return;
+        char request[4096];
+        if (::recv(client.get(), request, sizeof request, 0) <= 0) continue;
+        constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+        static_cast<void>(::send(client.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL));
+      }
+    });
+  }
+  ~Server() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::string Address() const { return fmt::format("127.0.0.1:{}", port_); }
+
+ private:
+  sys::UniqueFd listener_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+/// A shell function for jobs: one GET through the proxy of the cell, the status line to stdout.
+const std::string kGet =
+    "get() { exec 3<>/dev/tcp/127.0.0.1/3128; printf 'GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n' $1 $1 >&3;"
+    " read -r line <&3; exec 3>&-; echo \"$line\"; }; ";
+
+TEST(Network, RefusalsAreExplainedAndShown) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  const Ended run = machine.Run({"run", "-q", "--memory", "128M", "--net", "granted.test:443", "--", "bash", "-c", kGet + "get refused.test; get refused.test; get 10.0.0.1:8080"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("403"));
+  const std::string id = machine.NewestRun();
+  const Ended explained = machine.Run({"explain", id});
+  EXPECT_THAT(explained.out, HasSubstr("refused.test:80"));
+  EXPECT_THAT(explained.out, HasSubstr("2 times"));
+  EXPECT_THAT(explained.out, HasSubstr("would be allowed by: --net refused.test:80"));
+  EXPECT_THAT(explained.out, HasSubstr("writ run --memory 128M --net granted.test:443 --net refused.test:80 --net 10.0.0.1:8080 -- bash -c "));
+  const auto json = machine.Json({"explain", "--json", id});
+  EXPECT_EQ(canon::Compact(*json.Find("rules")), R"(["granted.test:443","refused.test:80","10.0.0.1:8080"])");
+  EXPECT_THAT(machine.Run({"show", id}).out, HasSubstr("refused.test:80"));
+  EXPECT_THAT(machine.Run({"verify", id}).out, HasSubstr("refused.test:80 (2x)"));
+}
+
+TEST(Network, LearnFindsWhatWasUsed) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  const Server server;
+  const auto json = machine.Json({"learn", "--json", "--net", server.Address(), "--", "bash", "-c", kGet + "get " + server.Address() + "; get 127.0.0.1:1"});
+  ASSERT_NE(json.Find("learned"), nullptr);
+  const auto& learned = *json.Find("learned");
+  EXPECT_EQ(canon::Compact(*learned.Find("rules")), fmt::format("[\"{}\"]", server.Address()));
+  EXPECT_THAT(canon::Compact(*learned.Find("refused")), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(Member(learned, "command"), HasSubstr("writ run --net " + server.Address() + " -- bash -c"));
+  EXPECT_THAT(Member(*json.Find("stdout"), "data"), HasSubstr("200 OK"));
+}
+
+TEST(Network, RulesOfARunningJobChange) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  const Server server;
+  const std::string policy = machine.Write("policy.yaml", "version: 1\nrunners: {allowPools: [local]}\nagents: {allow: [command]}\ntiers: {allow: [process]}\n"
+                                                          "egress: {rules: ['127.0.0.1', '*.test']}\n");
+  Process run = machine.Start({"run", "-q", "--policy", policy, "--net", "first.test:443", "--", "bash", "-c",
+                               kGet + "seen=; while :; do now=$(get " + server.Address() + "); [ \"$now\" = \"$seen\" ] || echo \"$now\"; seen=$now; sleep 0.05; done"});
+  ASSERT_TRUE(run.WaitForOutput("403"));
+  const std::string id = machine.NewestRun();
+  const Ended denied = machine.Run({"net", id, "add", "10.0.0.1:80"});
+  EXPECT_EQ(denied.status, 1);
+  EXPECT_THAT(denied.err, HasSubstr("add \"10.0.0.1:80\" to egress.rules"));
+  EXPECT_EQ(machine.Run({"net", id, "add", "https://x/"}).status, 1);
+  const Ended added = machine.Run({"net", id, "add", server.Address()});
+  EXPECT_EQ(added.status, 0) << added.err;
+  EXPECT_EQ(added.out, "first.test:443\n" + server.Address() + "\n");
+  ASSERT_TRUE(run.WaitForOutput("200 OK"));
+  EXPECT_EQ(machine.Run({"net", id, "list"}).out, added.out);
+  EXPECT_EQ(machine.Run({"net", id, "remove", server.Address()}).out, "first.test:443\n");
+  EXPECT_EQ(machine.Run({"kill", id}).status, 0);
+  const Ended ended = run.Wait();
+  const std::size_t reached = ended.out.rfind("200 OK"), refused = ended.out.rfind("403");
+  EXPECT_TRUE(reached != std::string::npos && refused != std::string::npos);
+  const auto bundle = machine.Json({"bundle", "--json", id});
+  std::string changes;
+  for (const auto& entry : bundle.Find("events")->array()) {
+    const canon::Json* event = entry.Find("event");
+    if (Member(*event, "type") == "writ.network.changed") changes += Member(*event->Find("writ"), "change") + " " + Member(*event->Find("writ"), "rule") + "\n";
+  }
+  EXPECT_EQ(changes, fmt::format("add {0}\nremove {0}\n", server.Address()));
+  EXPECT_EQ(machine.Run({"verify", id}).status, 0);
+  const auto decisions = machine.Json({"decisions", "--json"});
+  EXPECT_TRUE(decisions.Find("ok")->boolean());
+  EXPECT_THAT(canon::Compact(decisions), HasSubstr("10.0.0.1:80"));
 }
 
 }  // namespace
