@@ -98,7 +98,7 @@ Process Machine::Start(const std::vector<std::string>& arguments, const StartOpt
                                          {"WRIT_STATE", state()},
                                          {"XDG_CONFIG_HOME", directory_.path() + "/config"}};
   for (const auto& [name, value] : options.env) env[name] = value;
-  std::vector<std::string> env_words, argv{std::string(WRIT_BIN_DIR) + "/" + program};
+  std::vector<std::string> env_words, argv{program.starts_with('/') ? program : std::string(WRIT_BIN_DIR) + "/" + program};
   for (const auto& [name, value] : env) env_words.push_back(name + "=" + value);
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const auto argv_pointers = Pointers(argv), env_pointers = Pointers(env_words);

@@ -54,7 +54,7 @@ class Machine {
  public:
   Machine();
 
-  /// `arguments` after the program's name; `program` is one of bin/.
+  /// `arguments` after the program's name; `program` is one of bin/, or a path.
   Process Start(const std::vector<std::string>& arguments, const StartOptions& options = {}, const std::string& program = "writ") const;
   Ended Run(const std::vector<std::string>& arguments, const StartOptions& options = {}) const { return Start(arguments, options).Wait(); }
   /// The object that a command with --json prints; a failed test and null when it prints anything else.
