@@ -40,6 +40,17 @@ TEST(NetClients, CurlThroughTheProxyAndWithoutIt) {
   EXPECT_GT(use->bytes_out, 0u);
 }
 
+TEST(NetClients, CurlOverEitherFamilyWithoutProxy) {
+  WRIT_NEEDS_CLIENTS("/usr/bin/curl");
+  const Outside outside;
+  outside.Serve("f.txt", "from outside\n");
+  const Job job = RunJob(outside, {"--net", "public.test:8080"},
+                         kNoProxy + "for family in -4 -6; do curl -sS $family http://public.test:8080/f.txt; done");
+  EXPECT_EQ(job.ended.out, "from outside\nfrom outside\n") << job.ended.err;
+  EXPECT_THAT(job.attempts(), ElementsAre("public.test:8080 transparent allowed egress.rules[0] public.test:8080",
+                                          "public.test:8080 transparent allowed egress.rules[0] public.test:8080"));
+}
+
 TEST(NetClients, CurlIsToldWhatWouldBeEnough) {
   WRIT_NEEDS_CLIENTS("/usr/bin/curl");
   const Outside outside;

@@ -78,5 +78,21 @@ TEST(NetDns, Attack22_OnlyAGrantedNameIsAskedOutsideAndOnlyForAConnection) {
     EXPECT_THAT(job.attempts(), Contains(StartsWith(std::string(name) + " blocked"))) << name;
 }
 
+TEST(NetDns, Attack22_ResolversOverHttpsAndTlsAreHostsLikeOthers) {
+  WRIT_NEEDS_CLIENTS("/usr/bin/curl");
+  const Outside outside;
+  const std::string ask =
+      "curl -sSm 20 --doh-url https://93.184.215.14:8443/dns-query http://k1.secret.test/; "
+      "openssl s_client -connect 8.8.8.8:853 < /dev/null\n";
+  const Job job = RunJob(outside, {"--net", "asked.answers.test"},
+                         ask + "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n" + ask);
+  EXPECT_NE(job.ended.status, 0);
+  EXPECT_THAT(job.attempts(), AllOf(Contains("k1.secret.test:80 http blocked default"),
+                                    Contains(StartsWith("93.184.215.14:8443 transparent blocked")),
+                                    Contains(StartsWith("8.8.8.8:853 transparent blocked"))));
+  EXPECT_THAT(job.attempts(), Each(HasSubstr(" blocked ")));
+  EXPECT_THAT(outside.Arrived(""), IsEmpty());
+}
+
 }  // namespace
 }  // namespace writ::net_test
