@@ -2,19 +2,58 @@
 
 #include <algorithm>
 
+#include "crypto/secret.h"
+
 namespace writ::egress {
+
+void BodyFlow::Frame(std::string_view content, std::string& out) const {
+  if (content.empty()) return;
+  const bool chunked = framing_ == net::BodyFraming::kChunked;
+  if (chunked) out += net::ChunkHeader(content.size());
+  out += content;
+  if (chunked) out += "\r\n";
+}
+
+net::Http1Result<> BodyFlow::Pass(std::string_view content, std::string& out) {
+  if (!filter_) {
+    Frame(content, out);
+    return {};
+  }
+  std::string changed;
+  auto written = filter_->Write(content, changed);
+  if (written) Frame(changed, out);
+  crypto::Wipe(changed);
+  return written;
+}
+
+void BodyFlow::End(std::string& out) {
+  if (done_) return;
+  done_ = true;
+  if (filter_) {
+    std::string rest;
+    filter_->Finish(rest);
+    Frame(rest, out);
+    crypto::Wipe(rest);
+  }
+  if (framing_ != net::BodyFraming::kChunked) return;
+  out += "0\r\n";
+  if (!filter_) {
+    for (const auto& field : chunks_.trailers()) out += field.name + ": " + field.value + "\r\n";
+  }
+  out += "\r\n";
+}
 
 net::Http1Result<std::size_t> BodyFlow::Take(std::string_view in, std::string& out) {
   if (done_) return 0;
   if (body_.framing == net::BodyFraming::kUntilClose) {
-    out += in;
+    if (auto passed = Pass(in, out); !passed) return std::unexpected(passed.error());
     return in.size();
   }
   if (body_.framing == net::BodyFraming::kLength) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(in.size(), body_.length_bytes));
-    out += in.substr(0, count);
+    if (auto passed = Pass(in.substr(0, count), out); !passed) return std::unexpected(passed.error());
     body_.length_bytes -= count;
-    done_ = body_.length_bytes == 0;
+    if (body_.length_bytes == 0) End(out);
     return count;
   }
   std::size_t used = 0;
@@ -24,16 +63,10 @@ net::Http1Result<std::size_t> BodyFlow::Take(std::string_view in, std::string& o
     used += step->consumed_bytes;
     if (step->kind == net::ChunkedStep::Kind::kNeedMore) return used;
     if (step->kind == net::ChunkedStep::Kind::kData) {
-      if (step->data.empty()) continue;
-      out += net::ChunkHeader(step->data.size());
-      out += step->data;
-      out += "\r\n";
+      if (auto passed = Pass(step->data, out); !passed) return std::unexpected(passed.error());
       continue;
     }
-    out += "0\r\n";
-    for (const auto& field : chunks_.trailers()) out += field.name + ": " + field.value + "\r\n";
-    out += "\r\n";
-    done_ = true;
+    End(out);
     return used;
   }
 }

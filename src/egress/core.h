@@ -21,6 +21,7 @@
 namespace writ::egress {
 
 class Core;
+class Interceptor;
 class Resolver;
 
 /// An address with its port.
@@ -41,6 +42,7 @@ struct CoreSettings {
   bool warrant_exact = false;
   OriginalDestination original_destination;
   std::vector<Endpoint> own_listeners;  ///< never connected to
+  std::shared_ptr<const Interceptor> interceptor;  ///< null: TLS is never read
 };
 
 /// Something the job has open. Owned by the core.

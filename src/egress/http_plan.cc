@@ -1,10 +1,13 @@
 #include "egress/http_plan.h"
 
+#include "egress/interceptor.h"
 #include "egress/refusal.h"
 #include "net/authority.h"
 
 namespace writ::egress {
 namespace {
+
+constexpr std::uint64_t kWholeBodyMax = 64U << 10;  // then a body that may change is sent in chunks
 
 HttpPlan Answering(HttpPlan plan, unsigned status, std::string answer) {
   plan.kind = HttpPlan::Kind::kAnswer;
@@ -31,13 +34,47 @@ void CleanFields(net::Http1RequestHead& head, HttpPlan& plan) {
   const std::string upgrade = plan.upgrade ? *wanted : std::string();
   net::RemoveHopByHop(head.fields);
   net::RemoveField(head.fields, "HTTP2-Settings");
-  net::SetBodyFields(head.fields, plan.body);
+  const bool length = plan.framing == net::BodyFraming::kLength;
+  net::SetBodyFields(head.fields, {plan.framing, length ? plan.body.length_bytes : 0});
+  if (plan.framing == net::BodyFraming::kChunked) head.minor = 1;
   if (plan.upgrade) {
     net::SetField(head.fields, "Connection", "Upgrade");
     net::SetField(head.fields, "Upgrade", upgrade);
   } else if (head.minor == 0) {
     net::SetField(head.fields, "Connection", plan.keep_alive ? "keep-alive" : "close");
   }
+}
+
+/// Takes care of secrets in a request that is granted otherwise. False: the plan answers that it is refused.
+bool PlanSecrets(net::Http1RequestHead& head, HttpPlan& plan, const CoreSettings& settings, bool secured,
+                 bool explain) {
+  plan.framing = plan.body.framing;
+  if (!settings.interceptor || settings.interceptor->secrets().empty()) return true;
+  const EdgeSecrets& secrets = settings.interceptor->secrets();
+  const SecretScope scope{plan.destination.target.host, secured};
+  const std::string path = plan.attempt ? plan.attempt->path : WithoutQuery(head.target);
+  const SecretsInHead done = PutSecretsIntoHead(secrets, scope, head);
+  if (done.refusal) {
+    const std::string refusal = RefusalBody(*done.refusal, explain);
+    plan.attempt = Attempt{plan.destination.host, plan.destination.target.port, plan.destination.via, *done.refusal,
+                           head.method,           path};
+    plan = Answering(std::move(plan), 403, refusal);
+    return false;
+  }
+  const bool body = plan.body.framing == net::BodyFraming::kChunked || plan.body.length_bytes > 0;
+  plan.look_for_secrets = body;
+  plan.released = secrets.Released(scope);
+  if (!plan.released) return true;
+  // Answers must come whole and plain, or a value could not be found in them.
+  net::SetField(head.fields, "Accept-Encoding", "identity");
+  net::RemoveField(head.fields, "Range");
+  net::RemoveField(head.fields, "If-Range");
+  if (!body) return true;
+  plan.whole_first = plan.body.framing == net::BodyFraming::kLength && plan.body.length_bytes <= kWholeBodyMax;
+  plan.framing = plan.whole_first ? net::BodyFraming::kNone : net::BodyFraming::kChunked;
+  plan.expects = plan.whole_first && net::HasListItem(head.fields, "Expect", "100-continue");
+  if (plan.whole_first) net::RemoveField(head.fields, "Expect");
+  return true;
 }
 
 /// The head of a request that is granted; fails closed when it cannot be written.
@@ -99,7 +136,8 @@ HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules&
   const std::string refusal = allowed ? std::string() : RefusalBody(verdict, !settings.warrant_exact);
   plan.attempt = Attempt{host_text, target.port, via, std::move(verdict), head.method, WithoutQuery(where->path)};
   if (!allowed) return Answering(std::move(plan), 403, refusal);
-
+  head.target = where->path;
+  if (!PlanSecrets(head, plan, settings, false, !settings.warrant_exact)) return plan;
   CleanFields(head, plan);
   std::string authority = target.host.ToUrlText();
   if (where->port) authority += fmt::format(":{}", *where->port);
@@ -107,7 +145,6 @@ HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules&
   if (!target.host.address || net::FindField(head.fields, "Host") == nullptr) {
     net::SetField(head.fields, "Host", authority);
   }
-  head.target = where->path;
   if (settings.upstream) {
     head.target = fmt::format("http://{}{}", authority, where->path);
     if (!settings.upstream->authorization.empty()) {
@@ -117,8 +154,8 @@ HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules&
   return Forwarding(std::move(plan), head);
 }
 
-HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings&,
-                           const Destination& destination, bool by_request) {
+HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
+                           const Destination& destination, TunnelKind kind) {
   HttpPlan plan;
   plan.method = head.method;
   plan.minor = head.minor;
@@ -143,7 +180,7 @@ HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules
     const auto authority = net::ParseAuthority(named == nullptr ? std::string_view() : *named);
     if (!authority || authority->host != host) return cut("a request inside the tunnel does not name its host");
   }
-  if (by_request) {
+  if (kind.by_request || kind.secured) {
     const std::string path = where->form == net::Http1Target::Form::kAsterisk ? "*" : where->path;
     auto verdict = policy::DecideRequest(rules, destination.target, head.method, path);
     const bool allowed = verdict.allowed;
@@ -152,6 +189,7 @@ HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules
                            head.method,      WithoutQuery(path)};
     if (!allowed) return Answering(std::move(plan), 403, refusal);
   }
+  if (!PlanSecrets(head, plan, settings, kind.secured, true)) return plan;
   CleanFields(head, plan);
   return Forwarding(std::move(plan), head);
 }
@@ -163,13 +201,20 @@ ResponsePlan PlanResponse(net::Http1ResponseHead head, const HttpPlan& request) 
   const auto body = net::ResponseBody(head, request.method);
   if (!body || (body->framing == net::BodyFraming::kChunked && request.minor == 0)) return plan;
   plan.body = *body;
-  const bool ends_by_close = body->framing == net::BodyFraming::kUntilClose;
-  plan.keep_server = net::KeepsOpen(head.minor, head.fields) && !ends_by_close;
-  plan.keep_client = request.keep_alive && !ends_by_close;
+  plan.framing = body->framing;
+  if (request.released && body->framing == net::BodyFraming::kLength && body->length_bytes > 0) {  // what is found in it changes its length
+    plan.framing = request.minor == 0 ? net::BodyFraming::kUntilClose : net::BodyFraming::kChunked;
+  }
+  const std::string* coding = net::FindField(head.fields, "Content-Encoding");
+  const bool encoded = coding != nullptr && (net::CountFields(head.fields, "Content-Encoding") > 1 ||
+                                             !net::FieldNameIs(*coding, "identity"));
+  if (request.released && encoded && body->framing != net::BodyFraming::kNone) return plan;
+  plan.keep_server = net::KeepsOpen(head.minor, head.fields) && body->framing != net::BodyFraming::kUntilClose;
+  plan.keep_client = request.keep_alive && plan.framing != net::BodyFraming::kUntilClose;
   const std::string* protocol = net::FindField(head.fields, "Upgrade");
   const std::string upgrade = switching && protocol != nullptr ? *protocol : std::string();
   net::RemoveHopByHop(head.fields);
-  if (body->framing != net::BodyFraming::kNone) net::SetBodyFields(head.fields, *body);
+  if (body->framing != net::BodyFraming::kNone) net::SetBodyFields(head.fields, {plan.framing, body->length_bytes});
   if (switching) {
     net::SetField(head.fields, "Connection", "Upgrade");
     if (!upgrade.empty()) net::SetField(head.fields, "Upgrade", upgrade);

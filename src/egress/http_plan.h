@@ -26,6 +26,11 @@ struct HttpPlan {
   bool by_request = false;  ///< kTunnel: only some requests are granted
   std::string head;         ///< kForward: for the upstream
   net::Http1Body body;
+  net::BodyFraming framing = net::BodyFraming::kNone;  ///< of the body as it is forwarded
+  bool look_for_secrets = false;  ///< the body may hold placeholders
+  bool released = false;          ///< values may be in what is forwarded, and in the answer
+  bool whole_first = false;       ///< the body changes: its length has to be known before `head`, which lacks it, goes
+  bool expects = false;           ///< whole_first: the client waits for a 100 before it sends the body
   int status = 0;
   std::string answer;
   std::string method;
@@ -43,10 +48,14 @@ struct HttpPlan {
 /// A request at the proxy's door: CONNECT, or HTTP in absolute form. The answers are those of the Warrant protocol.
 HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings);
 
-/// A request that was found inside a tunnel to `destination`: it must name that host, and be granted by itself when
-/// `by_request`.
+/// What a tunnel to a granted destination is, for the requests inside it.
+struct TunnelKind {
+  bool by_request = false;  ///< each request has to be granted by itself
+  bool secured = false;     ///< its TLS ends here, and the upstream has proved who it is: every request is recorded
+};
+/// A request that was found inside a tunnel to `destination`: it must name that host.
 HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
-                           const Destination& destination, bool by_request);
+                           const Destination& destination, TunnelKind kind);
 
 /// A request that cannot be read as one.
 HttpPlan PlanRefusedHead(const net::Http1Refusal& refusal);
@@ -62,6 +71,7 @@ struct ResponsePlan {
   Kind kind = Kind::kBad;
   std::string head;
   net::Http1Body body;
+  net::BodyFraming framing = net::BodyFraming::kNone;  ///< of the body as it is passed on
   bool keep_client = false, keep_server = false;
 };
 ResponsePlan PlanResponse(net::Http1ResponseHead head, const HttpPlan& request);

@@ -1,8 +1,8 @@
 #include "egress/http_relay.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
+#include "crypto/secret.h"
 #include "egress/refusal.h"
 #include "egress/sockets.h"
 
@@ -31,7 +31,6 @@ void StartRelayInTunnel(Core& core, RelayParts parts) {
 HttpRelay::HttpRelay(Core& core, sys::UniqueFd client)
     : Connection(core),
       in_tunnel_(false),
-      by_request_(false),
       last_active_(core.loop.now()),
       idle_(*this),
       again_(*this) {
@@ -43,7 +42,8 @@ HttpRelay::HttpRelay(Core& core, sys::UniqueFd client)
 HttpRelay::HttpRelay(Core& core, RelayParts parts)
     : Connection(core),
       in_tunnel_(true),
-      by_request_(parts.by_request),
+      kind_(parts.kind),
+      upstream_failure_(std::move(parts.upstream_failure)),
       destination_(std::move(parts.destination)),
       remote_(parts.upstream.remote),
       account_(&core.ledger.Account({destination_->host, destination_->target.port})),
@@ -52,8 +52,10 @@ HttpRelay::HttpRelay(Core& core, RelayParts parts)
       again_(*this) {
   client_.fd = std::move(parts.client);
   client_.in = std::move(parts.from_client);
+  client_.tls = std::move(parts.client_tls);
   server_.fd = std::move(parts.upstream.socket);
   server_.in = std::move(parts.upstream.early);
+  server_.tls = std::move(parts.upstream_tls);
   LimitHeads();
   head_by_ = last_active_ + core.settings.limits.head_timeout;
   ++account_->connections;
@@ -78,6 +80,9 @@ void HttpRelay::OnReady(Watch& watch, std::uint32_t events) {
   const bool spoke = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (&side == &server_ && phase_ == Phase::kHead && !in_tunnel_ && spoke) {
     server_.Drop();  // an idle upstream that ends, or speaks unasked, is not used again
+  }
+  if (&side == &server_ && phase_ == Phase::kHead && kind_.secured && side.ending && client_.in.empty()) {
+    Last({});  // the job makes a new connection
   }
   if (&side == &client_ && phase_ == Phase::kDial && (events & (EPOLLHUP | EPOLLERR)) != 0) return Close();
   Turn();
@@ -130,10 +135,14 @@ bool HttpRelay::Step() {
     case Phase::kDial:
       return moved;
     case Phase::kExchange: {
-      moved |= StepRequestBody();
+      moved |= StepRequestBody(server_.out);
       if (!closed() && phase_ == Phase::kExchange) moved |= StepResponse();
       return moved;
     }
+    case Phase::kCollect:
+      return StepCollect() || moved;
+    case Phase::kRaw:
+      return StepRaw() || moved;
     case Phase::kLast:
     case Phase::kLinger:
       return StepLinger() || moved;
@@ -181,7 +190,7 @@ bool HttpRelay::StepHead() {
     return true;
   }
   if (!text->empty()) {
-    CarryOut(in_tunnel_ ? PlanTunnelRequest(*head, core_.rules(), core_.settings, *destination_, by_request_)
+    CarryOut(in_tunnel_ ? PlanTunnelRequest(*head, core_.rules(), core_.settings, *destination_, kind_)
                         : PlanProxyRequest(*head, core_.rules(), core_.settings));
     return true;
   }
@@ -216,6 +225,8 @@ void HttpRelay::CarryOut(HttpPlan plan) {
     case HttpPlan::Kind::kConnectRefused:
       return Last(std::string(kConnectRefused));
     case HttpPlan::Kind::kForward:
+      if (!upstream_failure_.empty()) return AnswerAndEnd(502, upstream_failure_ + "\n");
+      if (plan_.whole_first && server_.fd.valid()) return Collect();
       if (server_.fd.valid() && SameTarget(destination_->target, plan_.destination.target)) return Forward();
       [[fallthrough]];
     case HttpPlan::Kind::kTunnel:
@@ -260,13 +271,15 @@ void HttpRelay::OnDialed(Result<Dialed> dialed) {
 void HttpRelay::Forward() {
   server_.out += plan_.head;
   core_.ledger.CountOut(*account_, plan_.head.size());
-  request_body_ = BodyFlow(plan_.body);
+  server_.secret |= plan_.released;
+  if (plan_.released) crypto::Wipe(plan_.head);
+  request_body_ = RequestBody(plan_.framing);
   response_head_done_ = response_started_ = false;
   phase_ = Phase::kExchange;
   RearmIdle();
 }
 
-bool HttpRelay::StepRequestBody() {
+bool HttpRelay::StepRequestBody(std::string& to) {
   if (request_body_.done() || server_.out.size() >= kBufferBytes) return false;
   bool moved = false;
   if (client_.in.empty()) moved = FillCounted(client_);
@@ -275,9 +288,9 @@ bool HttpRelay::StepRequestBody() {
     if (client_.ended) Close();  // half a request is no request
     return moved;
   }
-  const auto taken = request_body_.Take(client_.in, server_.out);
+  const auto taken = request_body_.Take(client_.in, to);
   if (!taken) {
-    Close();
+    taken.error().status == 403 ? RefuseBody() : Close();
     return true;
   }
   client_.in.erase(0, *taken);
@@ -302,13 +315,14 @@ bool HttpRelay::StepResponseHead() {
     UpstreamFailed();
     return true;
   }
-  const auto head = text ? net::ParseResponseHead(*text) : std::unexpected(text.error());
+  auto head = text ? net::ParseResponseHead(*text) : std::unexpected(text.error());
   if (!head) {
     UpstreamFailed();
     return true;
   }
   core_.ledger.CountIn(*account_, before - server_.in.size());
-  Pass(PlanResponse(*head, plan_));
+  Hide(*head);
+  Pass(PlanResponse(*std::move(head), plan_));
   return true;
 }
 
@@ -326,7 +340,7 @@ void HttpRelay::Pass(ResponsePlan response) {
   }
   client_.out += response.head;
   response_head_done_ = true;
-  response_body_ = BodyFlow(response.body);
+  response_body_ = ResponseBody(response);
   keep_server_ = response.keep_server;
   keep_client_ = response.keep_client;
   if (response_body_.done()) FinishExchange();
@@ -346,7 +360,8 @@ bool HttpRelay::StepResponseBody() {
     return true;
   }
   if (!server_.ended) return false;
-  if (response_body_.EndsHere()) {
+  if (response_body_.EndsHere() && !server_.cut) {
+    response_body_.End(client_.out);
     FinishExchange();
   } else {
     ResetOnClose(client_.fd.get());
@@ -378,6 +393,7 @@ void HttpRelay::AwaitRequest() {
 void HttpRelay::UpstreamFailed() {
   const bool again = reused_ && !response_started_ && !in_tunnel_ && plan_.repeatable();
   server_.Drop();
+  if (kind_.secured && reused_ && !response_started_) return Close();  // as without us: the job decides about again
   if (again) {  // RFC 9112 section 9.3.1: an idle connection may end at any time
     reused_ = false;
     return StartDial();
@@ -400,7 +416,7 @@ bool HttpRelay::StepLinger() {
   if (phase_ == Phase::kLast) {
     phase_ = Phase::kLinger;
     server_.Drop();
-    if (::shutdown(client_.fd.get(), SHUT_WR) != 0) {
+    if (!client_.EndWriting()) {
       Close();
       return true;
     }

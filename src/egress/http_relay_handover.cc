@@ -5,6 +5,9 @@
 #include "egress/tunnel.h"
 
 namespace writ::egress {
+namespace {
+constexpr std::size_t kRawBytes = 64U << 10;  // what waits for one side before the other side is read again
+}
 
 void HttpRelay::OpenTunnel(Dialed dialed) {
   TunnelParts parts;
@@ -21,6 +24,11 @@ void HttpRelay::OpenTunnel(Dialed dialed) {
 
 void HttpRelay::BecomeTunnel(std::string to_client) {
   if (!server_.out.empty() || !request_body_.done()) return Close();  // the upstream agreed to half a request
+  if (kind_.secured) {
+    client_.out += to_client;
+    phase_ = Phase::kRaw;
+    return RearmIdle();
+  }
   TunnelParts parts;
   parts.destination = *destination_;
   parts.client = std::move(client_.fd);
@@ -31,6 +39,29 @@ void HttpRelay::BecomeTunnel(std::string to_client) {
   auto& tunnel = core_.Adopt(std::make_unique<Tunnel>(core_, std::move(parts), Carry::kAnything));
   if (!tunnel.closed() && !tunnel.Start(&client_.watch)) tunnel.Close();
   Close();
+}
+
+bool HttpRelay::PassRaw(HttpSide& from, HttpSide& to, bool& told, bool out) {
+  bool moved = to.out.size() < kRawBytes && FillCounted(from);
+  if (closed()) return false;
+  if (!from.in.empty()) {
+    out ? core_.ledger.CountOut(*account_, from.in.size()) : core_.ledger.CountIn(*account_, from.in.size());
+    to.out += std::exchange(from.in, {});
+    return true;
+  }
+  if (from.cut) return Close(), false;
+  if (from.ended && to.out.empty() && !told) {
+    told = moved = true;
+    if (!to.EndWriting()) return Close(), false;
+  }
+  return moved;
+}
+
+bool HttpRelay::StepRaw() {
+  bool moved = PassRaw(client_, server_, server_told_, true);
+  if (!closed()) moved |= PassRaw(server_, client_, client_told_, false);
+  if (!closed() && client_told_ && server_told_) Close();
+  return moved && !closed();
 }
 
 void HttpRelay::Rejudge() {

@@ -12,6 +12,7 @@
 #include "egress/dns_stub.h"
 #include "egress/event_loop.h"
 #include "egress/http_relay.h"
+#include "egress/interceptor.h"
 #include "egress/listener.h"
 #include "egress/transparent.h"
 
@@ -127,7 +128,10 @@ Result<std::unique_ptr<Proxy>> Proxy::Start(Doors doors, ProxyOptions options, R
                                             EgressObserver& observer) {
   WRIT_TRY("egress proxy", CheckLimits(options.limits));
   CoreSettings settings{
-      options.limits, std::move(options.upstream), options.warrant_exact, std::move(options.original_destination), {}};
+      options.limits, std::move(options.upstream), options.warrant_exact, std::move(options.original_destination), {}, {}};
+  if (options.interception) {
+    settings.interceptor = WRIT_TRY("egress proxy", Interceptor::Make(std::move(options.interception)));
+  }
   for (const sys::UniqueFd* door :
        {&doors.http_proxy, &doors.transparent4, &doors.transparent6, &doors.dns_tcp4, &doors.dns_tcp6}) {
     if (door->valid()) settings.own_listeners.push_back(WRIT_TRY("egress door", LocalEndpoint(door->get())));

@@ -7,6 +7,7 @@
 
 #include "egress/attempt.h"
 #include "egress/core.h"
+#include "egress/interception.h"
 #include "egress/ledger.h"
 #include "egress/limits.h"
 #include "egress/resolver.h"
@@ -30,14 +31,17 @@ struct ProxyOptions {
   /// goes on with the rule and the smallest grant), and hosts are recorded as the protocol compares them.
   bool warrant_exact = false;
   OriginalDestination original_destination = RedirectedFrom;
+  /// For hosts that a request rule or a secret needs; null: nothing is intercepted, and what only some requests are
+  /// granted to is refused inside TLS.
+  std::shared_ptr<const Interception> interception;
 };
 
 /// Serves the doors of one run from outside its cell, on a thread of its own. Transport only: every decision is asked
 /// of policy/egress.h, and told to the observer before it takes effect. Destroying it is Close.
 class Proxy {
  public:
-  /// `resolver` and `observer` are borrowed and must outlive the proxy. Errors: kInvalid for a limit of zero,
-  /// kExhausted when there is no descriptor or thread to be had.
+  /// `resolver` and `observer` are borrowed and must outlive the proxy. Errors: kInvalid for a limit of zero
+  /// or an interception that cannot be (interceptor.h), kExhausted when there is no descriptor or thread to be had.
   static Result<std::unique_ptr<Proxy>> Start(Doors doors, ProxyOptions options, Resolver& resolver,
                                               EgressObserver& observer);
   ~Proxy();

@@ -53,10 +53,10 @@ Sniffer::Result Sniffer::LookAtTls() {
   if (*state == net::ClientHelloReader::State::kNotTls) return {Kind::kPass, {}, {}};
   const net::ClientHello& hello = tls_.hello();
   if (!hello.server_name) {
-    if (!hello.encrypted_client_hello) return {Kind::kPass, {}, {}};
+    if (!hello.encrypted_client_hello) return {Kind::kTls, {}, {}};
     return {Kind::kRefused, "tunnel.sni", "the TLS handshake hides the name of its host"};
   }
-  if (*hello.server_name == host_) return {Kind::kPass, {}, {}};
+  if (*hello.server_name == host_) return {Kind::kTls, {}, {}};
   return {Kind::kRefused, "tunnel.sni",
           fmt::format("the TLS handshake names {}, not the host of the tunnel", hello.server_name->ToText())};
 }

@@ -17,7 +17,8 @@ class Sniffer {
  public:
   enum class Kind : std::uint8_t {
     kMore,    ///< not known yet
-    kPass,    ///< TLS that names the host or none, or a protocol that is neither TLS nor HTTP
+    kPass,    ///< a protocol that is neither TLS nor HTTP
+    kTls,     ///< TLS that names the host or none
     kHttp,    ///< an HTTP/1 request line; its requests have to be read
     kRefused  ///< see rule and reason
   };

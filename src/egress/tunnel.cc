@@ -2,11 +2,19 @@
 
 #include <sys/epoll.h>
 
+#include "egress/handshakes.h"
 #include "egress/http_relay.h"
+#include "egress/interceptor.h"
 
 namespace writ::egress {
 namespace {
 constexpr std::uint32_t kEnding = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+/// Whether a request rule or a secret speaks of the destination.
+bool Needed(const Core& core, const Destination& destination, bool by_request) {
+  const auto& interceptor = core.settings.interceptor;
+  return interceptor && (by_request || interceptor->secrets().BelongsTo(destination.target.host));
+}
 }
 
 Tunnel::Tunnel(Core& core, TunnelParts parts, Carry carry)
@@ -17,6 +25,7 @@ Tunnel::Tunnel(Core& core, TunnelParts parts, Carry carry)
       remote_(parts.upstream.remote),
       account_(core.ledger.Account({destination_.host, destination_.target.port})),
       by_request_(parts.by_request),
+      intercept_(carry == Carry::kJudged && Needed(core, destination_, by_request_)),
       out_(core, account_, Flow::kOut),
       in_(core, account_, Flow::kIn),
       last_active_(core.loop.now()),
@@ -26,7 +35,7 @@ Tunnel::Tunnel(Core& core, TunnelParts parts, Carry carry)
   ++account_.connections;
   in_.Preload(parts.to_client, false);
   in_.Preload(parts.upstream.early, true);
-  const bool judged = carry == Carry::kJudged && (by_request_ || !destination_.target.host.address);
+  const bool judged = carry == Carry::kJudged && (by_request_ || intercept_ || !destination_.target.host.address);
   if (judged) {
     sniffer_ = std::make_unique<Sniffer>(destination_.target.host, core.settings.limits.head_bytes_max);
     sniffer_->Add(parts.from_client);
@@ -99,6 +108,7 @@ void Tunnel::Sniff() {
     const Sniffer::Result seen = sniffer_->Look();
     if (seen.kind == Sniffer::Kind::kRefused) return Refuse(seen.rule, seen.reason);
     if (seen.kind == Sniffer::Kind::kHttp) return ContinueAsHttp();
+    if (seen.kind == Sniffer::Kind::kTls && intercept_) return Intercept();
     if (seen.kind != Sniffer::Kind::kMore || ended) {
       if (by_request_) return Refuse("tunnel.requests", "only some requests are granted, and these cannot be read");
       out_.Preload(sniffer_->bytes(), true);
@@ -124,14 +134,28 @@ void Tunnel::Sniff() {
 void Tunnel::ContinueAsHttp() {
   if (in_.moved_anything() || in_.holds_bytes())
     return Refuse("tunnel.host", "the server spoke before an HTTP request");
-  RelayParts parts{std::move(destination_),
-                   by_request_,
-                   std::move(client_),
-                   {std::move(upstream_), remote_, {}},
-                   std::string(sniffer_->bytes())};
+  RelayParts parts;
+  parts.destination = std::move(destination_);
+  parts.kind.by_request = by_request_;
+  parts.client = std::move(client_);
+  parts.upstream = {std::move(upstream_), remote_, {}};
+  parts.from_client = sniffer_->bytes();
   client_watch_.Stop();
   upstream_watch_.Stop();
   StartRelayInTunnel(core_, std::move(parts));
+  Close();
+}
+
+void Tunnel::Intercept() {
+  if (in_.moved_anything() || in_.holds_bytes()) return Refuse("tunnel.unclear", "the server spoke before TLS began");
+  HandshakeParts parts{std::move(destination_),
+                       by_request_,
+                       std::move(client_),
+                       {std::move(upstream_), remote_, {}},
+                       std::string(sniffer_->bytes())};
+  client_watch_.Stop();
+  upstream_watch_.Stop();
+  StartHandshakes(core_, std::move(parts));
   Close();
 }
 

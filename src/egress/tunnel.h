@@ -43,12 +43,14 @@ class Tunnel final : public Connection {
   void Sniff();
   void Refuse(std::string rule, std::string reason);
   void ContinueAsHttp();
+  void Intercept();
 
   Destination destination_;
   sys::UniqueFd client_, upstream_;
   const Endpoint remote_;
   HostBytes& account_;
   const bool by_request_;
+  const bool intercept_;  ///< TLS ends here
   Pump out_, in_;
   std::unique_ptr<Sniffer> sniffer_;  ///< until what the tunnel carries is known
   bool sniff_readable_ = false;

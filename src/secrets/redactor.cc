@@ -112,8 +112,8 @@ Result<std::shared_ptr<const RedactionPatterns>> RedactionPatterns::Make(const s
   PatternBuilder builder;
   for (const auto& value : values) {
     if (value.value.size() < kSecretBytesMin) continue;
-    const auto name = static_cast<std::uint16_t>(patterns->names_.size());
-    patterns->names_.emplace_back(value.name);
+    const auto name = static_cast<std::uint16_t>(patterns->marks_.size());
+    patterns->marks_.push_back(value.mark.empty() ? "[redacted:" + std::string(value.name) + "]" : std::string(value.mark));
     ForEachForm(value.value, [&](const Form& form) { builder.Add(form, name); });
   }
   builder.Finish(*patterns);
@@ -165,8 +165,7 @@ Result<> Redactor::Flush(std::uint64_t safe, ByteView window, std::uint64_t wind
     written_ = replaced_ = find.end;
     if (find.marked) continue;
     ++found_;
-    const std::string mark = "[redacted:" + patterns_->names_[find.name] + "]";
-    if (auto passed = sink(AsBytes(mark)); !passed) return passed;
+    if (auto passed = sink(AsBytes(patterns_->marks_[find.name])); !passed) return passed;
   }
   finds_.erase(finds_.begin(), finds_.begin() + static_cast<std::ptrdiff_t>(done));
   return pass(finds_.empty() ? safe : std::min(safe, finds_.front().start));

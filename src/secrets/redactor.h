@@ -21,6 +21,7 @@ inline constexpr std::size_t kRedactedBytesMax = 256 << 10;
 struct RedactedValue {
   std::string_view name;
   ByteView value;
+  std::string_view mark = {};  ///< what stands in for it; empty: `[redacted:NAME]`
 };
 
 /// The automaton that finds values and their encoded forms (docs/formats/secrets.md): plain, base64 and base64url at
@@ -65,10 +66,10 @@ class RedactionPatterns {
 
   std::vector<Node> nodes_;           // in order of depth; 0 is the root
   std::vector<std::uint32_t> dense_;  // complete transitions of the first nodes
-  std::vector<std::string> names_;
+  std::vector<std::string> marks_;    // what stands in, by Node::name
 };
 
-/// Replaces what the patterns find in one stream by `[redacted:NAME]`, in one pass and whatever the borders of the
+/// Replaces what the patterns find in one stream by `[redacted:NAME]` or the mark given, in one pass and whatever the borders of the
 /// pieces it comes in. Overlapping finds are replaced as one, under the name of the one that begins first (of several,
 /// the longest). Everything else passes byte for byte. Only bytes that may be the beginning of a find are held back:
 /// never more than the longest form of a value, and none of ordinary text.
