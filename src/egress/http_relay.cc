@@ -166,6 +166,15 @@ bool HttpRelay::FlushBoth() {
 }
 
 bool HttpRelay::FillCounted(HttpSide& side) {
+  // Heads are counted when they are complete. One that fills the rest of the budget before that never would be.
+  if (!side.in.empty() && !core_.ledger.budget_spent() && core_.ledger.budget_spent_by(side.in.size())) {
+    if (&side == &server_) {
+      core_.ledger.CountIn(*account_, side.in.size());
+    } else {
+      core_.ledger.CountOut(*account_, side.in.size());
+    }
+    return true;
+  }
   const std::size_t allowed = core_.ledger.Allow(kBufferBytes, core_.loop.now());
   if (allowed == 0) {
     rate_wait_ = true;

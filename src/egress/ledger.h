@@ -35,6 +35,8 @@ class Ledger {
   void CountIn(HostBytes& account, std::size_t bytes) { account.in += bytes, Spend(bytes); }
 
   bool budget_spent() const { return limits_.bytes_max && moved_ >= *limits_.bytes_max; }
+  /// Whether so many bytes, read and not counted yet, use up what is left of the budget.
+  bool budget_spent_by(std::size_t bytes) const { return limits_.bytes_max && moved_ + bytes >= *limits_.bytes_max; }
   std::uint64_t moved_bytes() const { return moved_; }
   /// When to ask again after Allow said 0 for the rate.
   MonoTime RetryAt(MonoTime now) const { return now + kRetry; }

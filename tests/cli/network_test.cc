@@ -143,8 +143,9 @@ class Server {
         if (!client.valid()) return;
         char request[4096];
         if (::recv(client.get(), request, sizeof request, 0) <= 0) continue;
-        constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-        static_cast<void>(::send(client.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL));
+        constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\nX-Pad: ";
+        const std::string answer = std::string(kAnswer) + std::string(400, 'x') + "\r\n\r\nhello";
+        static_cast<void>(::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL));
       }
     });
   }
@@ -181,6 +182,18 @@ TEST(Network, RefusalsAreExplainedAndShown) {
   EXPECT_EQ(canon::Compact(*json.Find("rules")), R"(["granted.test:443","refused.test:80","10.0.0.1:8080"])");
   EXPECT_THAT(machine.Run({"show", id}).out, HasSubstr("refused.test:80"));
   EXPECT_THAT(machine.Run({"verify", id}).out, HasSubstr("refused.test:80 (2x)"));
+}
+
+TEST(Network, AHeadThatDoesNotFitIntoTheBudgetEndsTheRun) {
+  WRIT_NEEDS_RUNS();
+  const Machine machine;
+  const Server server;
+  const auto run = [&](const char* budget) {
+    return machine.Json({"run", "--json", "--timeout", "30s", "--net", server.Address(), "--net-budget", budget, "--", "bash", "-c", kGet + "get " + server.Address()});
+  };
+  EXPECT_EQ(Member(*run("200").Find("termination"), "how"), "egress_budget");
+  EXPECT_EQ(Member(*run("20").Find("termination"), "how"), "egress_budget");
+  EXPECT_EQ(Member(*run("1M").Find("termination"), "how"), "exited");
 }
 
 TEST(Network, LearnFindsWhatWasUsed) {
