@@ -34,7 +34,9 @@ class RuleFiles : public testing::Test {
   }
   std::size_t Count() const {
     std::size_t count = 0;
-    for (const auto& name : *sys::ListNames(fd_, 100)) count += !name.empty();
+    const auto names = sys::ListNames(fd_, 100);
+    EXPECT_TRUE(names) << names.error().what;
+    for (const auto& name : *names) count += !name.empty();
     return count;
   }
 
