@@ -10,6 +10,8 @@
 #include "api/draft_contract.h"
 #include "api/repeat_command.h"
 #include "api/rule_desk.h"
+#include "api/run_interception.h"
+#include "api/run_network.h"
 #include "api/run_queries.h"
 #include "api/run_secrets.h"
 #include "base/ids.h"
@@ -65,17 +67,18 @@ Result<session::StatePlace> PlaceOf(LocalState& state, bool may_write, bool stag
 }
 
 /// The secrets of a run, put where the job will find them.
-Result<session::Redaction> GiveSecrets(LocalState& state, const CreateRun& request, isolation::SessionSpec& spec) {
-  const RunSecrets secrets = WRIT_TRY("--secret", FetchSecrets(state, request));
-  if (!secrets.edge.empty()) {
-    const auto& bound = secrets.edge.front();
-    return Fail(Code::kInvalid, "--secret: {} is bound to {}, and this run has no way there", bound.name, bound.host);
-  }
+struct Given {
+  session::Redaction redaction;
+  std::vector<secrets::EdgeSecret> edge;  ///< for the proxy; the job has their placeholders
+};
+
+Result<Given> GiveSecrets(LocalState& state, const CreateRun& request, isolation::SessionSpec& spec) {
+  RunSecrets secrets = WRIT_TRY("--secret", FetchSecrets(state, request));
   auto released = ReleasedOf(secrets);
   for (auto& entry : spec.env) crypto::Wipe(entry);
   spec.env = EnvironmentOf(request, released);
   for (auto& secret : released) crypto::Wipe(secret.value);
-  return secrets.redaction;
+  return Given{std::move(secrets.redaction), std::move(secrets.edge)};
 }
 
 /// Everything that is known before the contract: what was asked, judged, opened and measured.
@@ -89,6 +92,7 @@ struct Prepared {
   std::vector<std::string> options;  ///< of `writ run`
   policy::EgressCeiling ceiling;     ///< of the policy that judged it
   std::string policy_hash;
+  std::vector<secrets::EdgeSecret> edge;
 };
 
 Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::string_view run_id, bool may_write) {
@@ -103,7 +107,10 @@ Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::strin
                             session::Materialise(ToSources(request), prepared.place, run_id, state.clock()));
   prepared.spec = ToSpec(request);
   if (may_write) {
-    prepared.redaction = WRIT_TRY("prepare", GiveSecrets(state, request, prepared.spec));
+    Given given = WRIT_TRY("prepare", GiveSecrets(state, request, prepared.spec));
+    prepared.redaction = std::move(given.redaction);
+    prepared.edge = std::move(given.edge);
+    WRIT_TRY("prepare", CheckWayTo(prepared.edge, request.network.asked, EgressRulesOf(request.network)));
   } else {
     WRIT_TRY("prepare", CheckSecretsExist(state, request));
   }
@@ -247,6 +254,8 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
   order.egress = WRIT_TRY("network", session::EgressOrderOf(issued.contract.json));
   order.spec.doors = order.egress.has_value();
   if (order.egress) order.egress->upstream = state.options().upstream_proxy;
+  if (order.egress && NeedsInterception(order.egress->rules, prepared.edge))
+    order.egress->interception = WRIT_TRY("interception", MakeInterception(std::move(prepared.edge), state.clock().Now(), order.spec));
   RunSummary summary = SummaryOf(request, order.given, prepared.options);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,

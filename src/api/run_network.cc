@@ -41,6 +41,15 @@ std::optional<policy::EgressAsk> EgressAskOf(const NetworkRequest& network) {
   return asked;
 }
 
+policy::EgressRules EgressRulesOf(const NetworkRequest& network) {
+  policy::EgressRules rules;
+  if (auto asked = EgressAskOf(network)) {
+    rules.open = asked->open;
+    rules.rules = std::move(asked->rules);
+  }
+  return rules;
+}
+
 contract::NetworkPolicy NetworkPolicyOf(const NetworkRequest& network) {
   contract::NetworkPolicy plain;
   plain.default_deny = !network.open;

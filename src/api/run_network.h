@@ -9,6 +9,7 @@
 #include "contract/execution.h"
 #include "contract/extension.h"
 #include "contract/parts.h"
+#include "policy/egress.h"
 #include "policy/egress_ceiling.h"
 
 namespace writ::api {
@@ -26,6 +27,9 @@ std::optional<contract::EgressGrant> EgressGrantOf(const NetworkRequest& network
 /// What policy is asked; absent when no way out was asked for. All hosts are asked for here, none as in the original
 /// protocol, whose names know no port.
 std::optional<policy::EgressAsk> EgressAskOf(const NetworkRequest& network);
+
+/// The rules that a checked request asks for; without a network those that grant nothing.
+policy::EgressRules EgressRulesOf(const NetworkRequest& network);
 
 /// `contract.network`, for readers that know nothing but the original protocol: names that are granted with every port
 /// and every request.

@@ -14,6 +14,7 @@ namespace writ::session {
 /// What a signed contract lets its run connect to.
 struct EgressOrder {
   policy::EgressRules rules;
+  std::shared_ptr<const egress::Interception> interception = {};  ///< null: nothing is read inside TLS
   std::optional<egress::UpstreamProxy> upstream = {};  ///< not the contract's: the network that the runner stands in
   std::optional<std::uint64_t> budget_bytes;  ///< both directions together; absent: no ceiling
   /// The contract is one of the original protocol without the extension, so the proxy answers as that protocol fixes.

@@ -45,6 +45,7 @@ Result<std::unique_ptr<EgressSession>> EgressSession::Open(isolation::NetworkDoo
   options.limits.bytes_max = order.budget_bytes;
   options.upstream = order.upstream;
   options.warrant_exact = order.warrant_answers;
+  options.interception = order.interception;
   opened->proxy_ = WRIT_TRY("network", egress::Proxy::Start(std::move(served), std::move(options), *opened->resolver_, *opened));
   return opened;
 }
