@@ -158,7 +158,10 @@ Ended Outside::Host(const std::vector<std::string>& argv) const {
 
 Ended Outside::Writ(const std::vector<std::string>& arguments) const {
   auto options = Options();
-  options.env = {{"HOME", machine_.File("home")}, {"WRIT_STATE", machine_.File("home/state")}};
+  // The certificate is what `writ` itself believes when it speaks TLS to the servers; a job does not see the variable.
+  options.env = {{"HOME", machine_.File("home")},
+                 {"WRIT_STATE", machine_.File("home/state")},
+                 {"SSL_CERT_FILE", File("cert.pem")}};
   if (const auto user = TestUser()) {
     options.in_child = [enter = options.in_child, user = *user] {
       enter();
