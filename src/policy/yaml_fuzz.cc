@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Request request;
   request.agent_kind = "command";
   request.pool = "local";
-  request.limits = Limits{};
+  request.limits = writ::Limits{};
   const Decision decision = Evaluate(*checked.policy, request);
   if (decision.verdict != Verdict::kDeny && checked.policy->pools.empty()) std::abort();
   RenderText(*checked.policy);
