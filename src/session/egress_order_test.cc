@@ -76,9 +76,12 @@ TEST(EgressOrder, WhatCannotBeReadOpensNothing) {
   Json number = Json::MakeObject();
   number.Set("network", 1);
   EXPECT_THAT(problem(number), testing::HasSubstr("network"));
-  EXPECT_THAT(problem(WithWrit(true, Json(1))), testing::HasSubstr("egress"));
-  EXPECT_THAT(problem(WithWrit(true, Json::Of({{"rules", Json::Array{"ok.test", "http://x"}}}))), testing::HasSubstr("http://x"));
-  EXPECT_THAT(problem(WithWrit(true, Json::Of({{"rules", Json::MakeArray()}, {"open", true}}))), testing::HasSubstr("defaultDeny"));
+  const auto with_egress = [&](std::string_view text) {
+    return problem(WithWrit(true, canon::Parse(text, canon::Mode::kStrict).value()));
+  };
+  EXPECT_THAT(with_egress("1"), testing::HasSubstr("egress"));
+  EXPECT_THAT(with_egress(R"({"rules": ["ok.test", "http://x"]})"), testing::HasSubstr("http://x"));
+  EXPECT_THAT(with_egress(R"({"rules": [], "open": true})"), testing::HasSubstr("defaultDeny"));
   Json odd = Contract(true, Json::MakeArray());
   odd.Set("writ", 7);
   const auto order = EgressOrderOf(odd);
