@@ -1,5 +1,8 @@
 #include "session/egress_session.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "contract/event.h"
@@ -10,6 +13,23 @@ namespace {
 
 namespace event = contract::event;
 using canon::Json;
+
+/// A tunnel takes two descriptors and two pipes at most; the rest of this process must never be left without any.
+constexpr rlim_t kDescriptorsPerConnection = 6, kDescriptorsKept = 256;
+
+/// As many connections as the descriptors of this process are good for, after its soft limit was raised as far as that
+/// takes. The jail and its guests were started before and keep theirs.
+std::uint32_t ConnectionsFor(std::uint32_t wanted) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 1;
+  const rlim_t enough = wanted * kDescriptorsPerConnection + kDescriptorsKept;
+  if (files.rlim_cur < enough && files.rlim_cur < files.rlim_max) {
+    const rlimit raised{std::min(enough, files.rlim_max), files.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
+  }
+  const rlim_t left = files.rlim_cur > kDescriptorsKept ? files.rlim_cur - kDescriptorsKept : 0;
+  return static_cast<std::uint32_t>(std::clamp<rlim_t>(left / kDescriptorsPerConnection, 1, wanted));
+}
 
 constexpr std::size_t kPathShownMax = 1024, kMethodShownMax = 32;
 
@@ -43,6 +63,7 @@ Result<std::unique_ptr<EgressSession>> EgressSession::Open(isolation::NetworkDoo
   egress::ProxyOptions options;
   options.rules = order.rules;
   options.limits.bytes_max = order.budget_bytes;
+  options.limits.connections_max = ConnectionsFor(options.limits.connections_max);
   options.upstream = order.upstream;
   options.warrant_exact = order.warrant_answers;
   options.interception = order.interception;
