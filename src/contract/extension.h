@@ -68,6 +68,8 @@ struct ContractExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  MechanismMap labels;                  ///< a runner must announce each of them with this value; at most 100
+  std::optional<std::string> on_lost;   ///< IsOnLost; absent: fail
   std::optional<EgressGrant> egress;    ///< absent: no way out at all
   std::optional<std::string> identity;  ///< of the policy, that it was judged as; 1 to 256 bytes
   std::string decision;                 ///< head of the decision log
@@ -167,8 +169,15 @@ struct RequestExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  MechanismMap labels;
+  std::optional<std::string> on_lost;
+  std::optional<EgressGrant> egress;  ///< beyond the hosts that `network` of the request names
   bool operator==(const RequestExtension&) const = default;
 };
+/// `^[A-Za-z0-9_.:-]{1,128}$`: a label of a runner, and its value.
+bool IsLabelText(std::string_view text);
+/// What becomes of a run whose runner is lost: `fail` ends it with a receipt, `requeue` gives it to another runner.
+bool IsOnLost(std::string_view what);
 canon::Json ToJson(const RequestExtension& extension);
 Result<RequestExtension> DecodeRequestExtension(const canon::Json& json, std::string_view path = "request.writ");
 

@@ -101,6 +101,21 @@ void ReadTerminal(ObjectReader& reader, bool& out) {
   out = terminal.value_or(false);
 }
 
+void ReadLabels(ObjectReader& reader, MechanismMap& out) {
+  reader.EachMember("labels", kMechanismsMax, false, [&](const std::string& label, const Json& value, std::string_view path) -> Result<> {
+    if (!IsLabelText(label) || !value.is_string() || !IsLabelText(value.string())) {
+      return Fail(Code::kInvalid, "{}: labels and their values have 1 to 128 of A-Z a-z 0-9 _ . : -", path);
+    }
+    out.emplace(label, value.string());
+    return {};
+  });
+}
+
+void ReadOnLost(ObjectReader& reader, std::optional<std::string>& out) {
+  reader.Text("onLost", out, 1, 64);
+  if (out && !IsOnLost(*out)) reader.Refuse("onLost", "must be \"fail\" or \"requeue\" where it is present");
+}
+
 Json ToJson(const Limits& limits) {
   Json::Object members;
   members.reserve(LimitFields().size());

@@ -21,6 +21,8 @@ void ReadWorkspace(ObjectReader& reader, std::optional<WorkspaceView>& out);
 void ReadRoot(ObjectReader& reader, std::optional<RootImage>& out);
 void ReadKillOnOutputLimit(ObjectReader& reader, bool& out);
 void ReadTerminal(ObjectReader& reader, bool& out);
+void ReadLabels(ObjectReader& reader, MechanismMap& out);
+void ReadOnLost(ObjectReader& reader, std::optional<std::string>& out);
 void ReadNetwork(ObjectReader& reader, ReceiptExtension& extension);
 
 canon::Json ToJson(const Limits& limits);
@@ -32,7 +34,7 @@ canon::Json OutputsJson(const std::vector<DeclaredOutput>& outputs);
 canon::Json WorkspaceJson(const WorkspaceView& workspace);
 canon::Json RootJson(const RootImage& root);
 
-/// Members that a contract and a request have in common, from `accept` to `terminal`, where they are not empty.
+/// Members that a contract and a request have in common, from `accept` to `onLost`, where they are not empty.
 template <class Extension>
 void SetShared(canon::Json& json, const Extension& extension) {
   if (!extension.accept.empty()) json.Set("accept", contract::ToJson(extension.accept));
@@ -43,6 +45,8 @@ void SetShared(canon::Json& json, const Extension& extension) {
   if (extension.root) json.Set("root", RootJson(*extension.root));
   if (!extension.env_from_caller.empty()) json.Set("envFromCaller", TextArray(extension.env_from_caller));
   if (extension.terminal) json.Set("terminal", true);
+  if (!extension.labels.empty()) json.Set("labels", contract::ToJson(extension.labels));
+  if (extension.on_lost) json.Set("onLost", *extension.on_lost);
 }
 
 template <class Extension>
@@ -55,6 +59,8 @@ void ReadShared(ObjectReader& reader, Extension& extension) {
   ReadRoot(reader, extension.root);
   reader.Texts("envFromCaller", extension.env_from_caller, kNamesMax, 256, false);
   ReadTerminal(reader, extension.terminal);
+  ReadLabels(reader, extension.labels);
+  ReadOnLost(reader, extension.on_lost);
 }
 
 }  // namespace writ::contract::extension_parts

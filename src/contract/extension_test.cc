@@ -21,6 +21,8 @@ ContractExtension FullContract() {
   extension.root = RootImage{"debian", std::string(64, 'c')};
   extension.env_from_caller = {"LANG"};
   extension.terminal = true;
+  extension.labels = {{"zone", "eu-1"}};
+  extension.on_lost = "fail";
   extension.egress = EgressGrant{{"packages.example:443", "*.example.org"}, true, 1 << 20};
   extension.identity = "nightly";
   extension.decision = std::string(64, 'd');
@@ -80,7 +82,17 @@ TEST(Extension, RequestRoundTripsAndIsStrict) {
   extension.limits = {{"pids", 5}, {"memoryBytes", 1 << 20}};
   extension.accept = {{"cpus", "nice"}};
   extension.outputs = {{"x", true}};
+  extension.labels = {{"gpu", "a100"}, {"zone", "eu-1"}};
+  extension.on_lost = "requeue";
+  extension.egress = EgressGrant{{"api.test:443"}, false, 1024};
   EXPECT_EQ(DecodeRequestExtension(ToJson(extension)).value(), extension);
+  Json label = ToJson(extension);
+  label.Set("labels", Json::Of({{"gpu", "a 100"}}));
+  EXPECT_EQ(DecodeRequestExtension(label).error().what,
+            "request.writ.labels.gpu: labels and their values have 1 to 128 of A-Z a-z 0-9 _ . : -");
+  Json lost = ToJson(extension);
+  lost.Set("onLost", "forget");
+  EXPECT_EQ(DecodeRequestExtension(lost).error().what, "request.writ.onLost: must be \"fail\" or \"requeue\" where it is present");
   Json unknown = ToJson(extension);
   unknown.Set("sudo", true);
   EXPECT_EQ(DecodeRequestExtension(unknown).error().what, "request.writ.sudo: is not a known member");

@@ -1,9 +1,14 @@
 #include "contract/extension.h"
 #include "contract/extension_parts.h"
+#include "contract/validators.h"
 
 namespace writ::contract {
 
 using canon::Json;
+
+bool IsLabelText(std::string_view text) { return CheckPoolName(text).has_value(); }
+
+bool IsOnLost(std::string_view what) { return what == "fail" || what == "requeue"; }
 
 Json ToJson(const RequestExtension& extension) {
   Json json = Json::Of({{"v", kExtensionVersion}});
@@ -15,6 +20,7 @@ Json ToJson(const RequestExtension& extension) {
     json.Set("limits", Json::FromObject(std::move(limits)));
   }
   extension_parts::SetShared(json, extension);
+  if (extension.egress) json.Set("egress", ToJson(*extension.egress));
   return json;
 }
 
@@ -36,6 +42,9 @@ Result<RequestExtension> DecodeRequestExtension(const Json& json, std::string_vi
     if (auto done = inner.Finish(); !done) reader.Keep(std::move(done).error());
   }
   extension_parts::ReadShared(reader, extension);
+  if (const Json* egress = reader.Member("egress", false)) {
+    reader.Take(extension.egress, DecodeEgressGrant(*egress, reader.Path("egress")));
+  }
   reader.RefuseOthers();
   if (auto done = reader.Finish(); !done) return std::unexpected(std::move(done).error());
   return extension;
