@@ -6,7 +6,7 @@ LAYERS = {
     "base": 0,
     "sys": 1, "net": 1, "canon": 1, "crypto": 1,
     "contract": 2,
-    "policy": 3, "workspace": 3, "storage": 3, "secrets": 3,
+    "policy": 3, "workspace": 3, "storage": 3, "secrets": 3, "remote": 3,
     "egress": 4, "isolation": 4,
     "session": 5,
     "plane": 6, "runner": 6,
