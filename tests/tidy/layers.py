@@ -9,7 +9,7 @@ LAYERS = {
     "policy": 3, "workspace": 3, "storage": 3, "secrets": 3, "remote": 3,
     "egress": 4, "isolation": 4,
     "session": 5,
-    "plane": 6, "runner": 6,
+    "plane": 6, "runner": 6, "client": 6,
     "api": 7,
     "cli": 8, "http": 8, "grpc": 8, "mcp": 8, "spool": 8,
 }
