@@ -30,7 +30,7 @@ class PlaneSettingsTest : public testing::Test {
 TEST_F(PlaneSettingsTest, SavesPrivatelyAndReadsBack) {
   PlaneSettings settings;
   settings.default_name = "work";
-  settings.planes["work"] = {"https://plane.test:7172", "/home/me/token", "/home/me/ca.pem"};
+  settings.planes["work"] = {"https://plane.test:7172", "/srv/alice/token", "/srv/alice/ca.pem"};
   settings.planes["lab"] = {"http://127.0.0.1:7172/x", "", ""};
   const std::string directory = directory_.path() + "/writ";
   ASSERT_TRUE(SavePlaneSettings(directory, settings));
