@@ -67,12 +67,15 @@ Result<std::string> ToPem(X509* certificate) {
   return std::string(text, static_cast<std::size_t>(size));
 }
 
-/// Chooses HTTP/1.1; a client that offers only other protocols hears so (RFC 7301 section 3.2).
-int ChooseProtocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+/// Chooses the one protocol that the session was made for (TlsStream::Server), HTTP/1.1 by default; a client that offers
+/// only others hears so (RFC 7301 section 3.2).
+int ChooseProtocol(SSL* tls, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
                    void*) {
   static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+  const auto* wanted = static_cast<const unsigned char*>(SSL_get_app_data(tls));
+  if (wanted == nullptr) wanted = kHttp11;
   unsigned char* chosen = nullptr;
-  const int found = ::SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, in, in_size);
+  const int found = ::SSL_select_next_proto(&chosen, out_size, wanted, wanted[0] + 1U, in, in_size);
   *out = chosen;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }

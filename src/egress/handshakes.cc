@@ -1,6 +1,8 @@
 #include "egress/handshakes.h"
 
-#include "egress/http_relay.h"
+#include <algorithm>
+
+#include "egress/http2_relay.h"
 #include "egress/interceptor.h"
 #include "egress/sockets.h"
 
@@ -14,24 +16,42 @@ void StartHandshakes(Core& core, HandshakeParts parts) {
 Handshakes::Handshakes(Core& core, HandshakeParts parts)
     : Connection(core), parts_(std::move(parts)), deadline_(*this) {}
 
+bool Handshakes::Offers(std::string_view protocol) const {
+  return std::ranges::find(parts_.offered, protocol) != parts_.offered.end();
+}
+
 Result<> Handshakes::Start() {
-  const Interceptor& interceptor = *core_.settings.interceptor;
   const net::Host& host = parts_.destination.target.host;
-  job_ = WRIT_TRY("intercept",
-                  interceptor.TowardsJob(host, parts_.client.get(), std::exchange(parts_.from_client, {})));
-  upstream_ = WRIT_TRY("intercept", interceptor.TowardsUpstream(host, parts_.upstream.socket.get()));
-  WRIT_TRY("intercept", job_watch_.Start(core_.loop, parts_.client.get(), *this));
+  std::vector<HttpVersion> offered;
+  for (const auto& protocol : parts_.offered) {
+    for (const HttpVersion version : {HttpVersion::kHttp2, HttpVersion::kHttp1}) {
+      const bool again = std::ranges::find(offered, version) != offered.end();
+      if (protocol == ProtocolName(version) && !again) offered.push_back(version);
+    }
+  }
+  if (offered.empty()) offered = {HttpVersion::kHttp1};
+  upstream_ = WRIT_TRY("intercept", core_.settings.interceptor->TowardsUpstream(host, parts_.upstream.socket.get(), offered));
   WRIT_TRY("intercept", upstream_watch_.Start(core_.loop, parts_.upstream.socket.get(), *this));
   deadline_.Arm(core_.loop, core_.loop.now() + core_.settings.limits.head_timeout);
+  const bool waits = std::ranges::find(offered, HttpVersion::kHttp2) != offered.end();
+  if (!waits) WRIT_TRY("intercept", StartJob(HttpVersion::kHttp1));
   Turn();
   return {};
+}
+
+Result<> Handshakes::StartJob(HttpVersion version) {
+  version_ = version;
+  job_ = WRIT_TRY("intercept", core_.settings.interceptor->TowardsJob(parts_.destination.target.host, parts_.client.get(),
+                                                                      std::exchange(parts_.from_client, {}), version));
+  return job_watch_.Start(core_.loop, parts_.client.get(), *this);
 }
 
 void Handshakes::OnReady(Watch&, std::uint32_t) { Turn(); }
 
 void Handshakes::OnDue(Timer&) {
-  if (!job_done_ || !UpstreamFailed("no TLS handshake in time")) return Close();
-  Relay();
+  if (upstream_done_ || !UpstreamFailed("no TLS handshake in time")) return Close();
+  if (job_ && !job_done_) return Close();
+  Turn();
 }
 
 void Handshakes::OnClose() {
@@ -46,7 +66,12 @@ void Handshakes::Turn() {
     upstream_done_ = io.end == IoEnd::kMoved;
     if (io.end != IoEnd::kMoved && io.end != IoEnd::kBlocked && !UpstreamFailed(upstream_->failure())) return;
   }
-  if (!job_done_) {
+  if (!job_ && upstream_done_) {
+    const HttpVersion without = Offers(ProtocolName(HttpVersion::kHttp1)) ? HttpVersion::kHttp1 : HttpVersion::kHttp2;
+    if (!StartJob(upstream_ ? upstream_->version() : without)) return Close();
+    deadline_.Arm(core_.loop, core_.loop.now() + core_.settings.limits.head_timeout);
+  }
+  if (job_ && !job_done_) {
     const Io io = job_->Handshake();
     job_done_ = io.end == IoEnd::kMoved;
     if (io.end != IoEnd::kMoved && io.end != IoEnd::kBlocked) return Close();  // it does not trust us, or gave up
@@ -79,7 +104,7 @@ void Handshakes::Relay() {
   parts.upstream_failure = std::move(failure_);
   job_watch_.Stop();
   upstream_watch_.Stop();
-  StartRelayInTunnel(core_, std::move(parts));
+  version_ == HttpVersion::kHttp2 ? StartHttp2Relay(core_, std::move(parts)) : StartRelayInTunnel(core_, std::move(parts));
   Close();
 }
 

@@ -23,6 +23,14 @@ policy::EgressVerdict Refused(std::string rule, std::string reason) {
   return verdict;
 }
 
+HttpPlan Cutting(HttpPlan plan, int status, std::string reason) {
+  const auto& [target, host, via] = plan.destination;
+  plan.kind = HttpPlan::Kind::kCut;
+  plan.status = status;
+  plan.attempt = Attempt{host, target.port, via, Refused("tunnel.host", std::move(reason)), plan.method, {}};
+  return plan;
+}
+
 std::string WithoutQuery(std::string_view path) { return std::string(path.substr(0, path.find('?'))); }
 
 /// Takes out what is between the client and the proxy only, and keeps an upgrade that may be passed on. HTTP/2 in clear
@@ -154,31 +162,26 @@ HttpPlan PlanProxyRequest(net::Http1RequestHead head, const policy::EgressRules&
   return Forwarding(std::move(plan), head);
 }
 
-HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
-                           const Destination& destination, TunnelKind kind) {
+HttpPlan JudgeTunnelRequest(net::Http1RequestHead& head, const net::Http1Body& body, const policy::EgressRules& rules,
+                            const CoreSettings& settings, const Destination& destination, TunnelKind kind) {
   HttpPlan plan;
   plan.method = head.method;
   plan.minor = head.minor;
   plan.keep_alive = net::KeepsOpen(head.minor, head.fields);
   plan.destination = destination;
-  const auto cut = [&](std::string reason) {
-    plan.kind = HttpPlan::Kind::kCut;
-    plan.attempt = Attempt{destination.host, destination.target.port,
-                           destination.via,  Refused("tunnel.host", std::move(reason)),
-                           head.method,      {}};
-    return std::move(plan);
-  };
-  const auto body = net::RequestBody(head);
-  if (!body) return cut(body.error().reason);
-  plan.body = *body;
+  plan.body = body;
   const auto where = net::ParseRequestTarget(head);
-  if (!where) return cut(where.error().reason);
+  if (!where) return Cutting(std::move(plan), 400, where.error().reason);
   const bool whole = where->form == net::Http1Target::Form::kAsterisk || where->form == net::Http1Target::Form::kOrigin;
-  if (!whole) return cut("a request inside a tunnel names another destination in its first line");
+  if (!whole) {
+    return Cutting(std::move(plan), 421, "a request inside a tunnel names another destination in its first line");
+  }
   if (const auto& host = destination.target.host; !host.address) {
     const std::string* named = net::FindField(head.fields, "Host");
     const auto authority = net::ParseAuthority(named == nullptr ? std::string_view() : *named);
-    if (!authority || authority->host != host) return cut("a request inside the tunnel does not name its host");
+    if (!authority || authority->host != host) {
+      return Cutting(std::move(plan), 421, "a request inside the tunnel does not name its host");
+    }
   }
   if (kind.by_request || kind.secured) {
     const std::string path = where->form == net::Http1Target::Form::kAsterisk ? "*" : where->path;
@@ -189,7 +192,21 @@ HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules
                            head.method,      WithoutQuery(path)};
     if (!allowed) return Answering(std::move(plan), 403, refusal);
   }
-  if (!PlanSecrets(head, plan, settings, kind.secured, true)) return plan;
+  if (PlanSecrets(head, plan, settings, kind.secured, true)) plan.kind = HttpPlan::Kind::kForward;
+  return plan;
+}
+
+HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
+                           const Destination& destination, TunnelKind kind) {
+  const auto body = net::RequestBody(head);
+  if (!body) {
+    HttpPlan plan;
+    plan.method = head.method;
+    plan.destination = destination;
+    return Cutting(std::move(plan), 400, body.error().reason);
+  }
+  HttpPlan plan = JudgeTunnelRequest(head, *body, rules, settings, destination, kind);
+  if (plan.kind != HttpPlan::Kind::kForward) return plan;
   CleanFields(head, plan);
   return Forwarding(std::move(plan), head);
 }

@@ -18,7 +18,7 @@ struct HttpPlan {
     kTunnel,          ///< connect to `destination`, then pass bytes
     kAnswer,          ///< answer `status` and `answer`
     kConnectRefused,  ///< the fixed bytes of the protocol
-    kCut              ///< reset the connection
+    kCut              ///< reset the connection; HTTP/2 answers `status` on the stream
   };
   Kind kind = Kind::kCut;
   std::optional<Attempt> attempt;  ///< to be recorded before anything else
@@ -56,6 +56,11 @@ struct TunnelKind {
 /// A request that was found inside a tunnel to `destination`: it must name that host.
 HttpPlan PlanTunnelRequest(net::Http1RequestHead head, const policy::EgressRules& rules, const CoreSettings& settings,
                            const Destination& destination, TunnelKind kind);
+
+/// What HTTP/1.1 and HTTP/2 have in common: whether the request may go on, with secrets put into `head`. kForward lacks
+/// HttpPlan::head.
+HttpPlan JudgeTunnelRequest(net::Http1RequestHead& head, const net::Http1Body& body, const policy::EgressRules& rules,
+                            const CoreSettings& settings, const Destination& destination, TunnelKind kind);
 
 /// A request that cannot be read as one.
 HttpPlan PlanRefusedHead(const net::Http1Refusal& refusal);

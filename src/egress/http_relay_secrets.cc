@@ -3,62 +3,23 @@
 #include "egress/http_relay.h"
 #include "egress/interceptor.h"
 #include "egress/refusal.h"
+#include "egress/secret_bodies.h"
 #include "egress/sockets.h"
 
 namespace writ::egress {
-namespace {
-
-/// The filter is shared with the relay, which asks it why it refused.
-class PlaceholderBody final : public BodyFilter {
- public:
-  explicit PlaceholderBody(std::shared_ptr<PlaceholderFilter> filter) : filter_(std::move(filter)) {}
-  net::Http1Result<> Write(std::string_view content, std::string& out) override {
-    if (filter_->Write(content, out)) return {};
-    return std::unexpected(net::Http1Refusal{403, "a placeholder that does not belong here"});
-  }
-  void Finish(std::string& out) override { filter_->Finish(out); }
-
- private:
-  std::shared_ptr<PlaceholderFilter> filter_;
-};
-
-class RedactedBody final : public BodyFilter {
- public:
-  explicit RedactedBody(const EdgeSecrets& secrets) : redactor_(secrets.patterns()) {}
-  net::Http1Result<> Write(std::string_view content, std::string& out) override {
-    // The sink cannot fail.
-    static_cast<void>(redactor_.Write(AsBytes(content), [&](ByteView piece) -> Result<> {
-      out += AsText(piece);
-      return {};
-    }));
-    return {};
-  }
-  void Finish(std::string& out) override {
-    static_cast<void>(redactor_.Finish([&](ByteView piece) -> Result<> {
-      out += AsText(piece);
-      return {};
-    }));
-  }
-
- private:
-  secrets::Redactor redactor_;
-};
-
-}  // namespace
-
 BodyFlow HttpRelay::RequestBody(net::BodyFraming framing) {
   body_filter_.reset();
   if (!plan_.look_for_secrets) return BodyFlow(plan_.body);
   body_filter_ = std::make_shared<PlaceholderFilter>(core_.settings.interceptor->secrets(),
                                                      SecretScope{plan_.destination.target.host, kind_.secured},
                                                      PlaceholderFilter::Form::kPlain);
-  return BodyFlow(plan_.body, framing, std::make_unique<PlaceholderBody>(body_filter_));
+  return BodyFlow(plan_.body, framing, PlaceholderBody(body_filter_));
 }
 
 BodyFlow HttpRelay::ResponseBody(const ResponsePlan& response) const {
   if (!plan_.released) return BodyFlow(response.body);
   return BodyFlow(response.body, response.framing,
-                  std::make_unique<RedactedBody>(core_.settings.interceptor->secrets()));
+                  RedactedBody(core_.settings.interceptor->secrets()));
 }
 
 void HttpRelay::Hide(net::Http1ResponseHead& head) const {

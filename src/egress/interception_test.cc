@@ -53,17 +53,6 @@ TEST_F(InterceptTest, TheCertificateNamesTheHostAndLeadsToTheRunsAuthority) {
   EXPECT_FALSE(stranger.done);  // another run's authority is another
 }
 
-TEST_F(InterceptTest, OfTheProtocolsOnlyHttp1IsSpoken) {
-  Intercept({"ok.test GET /**"}, certificate);
-  TlsPeer both = Job("ok.test", "\x02h2\x08http/1.1");
-  ASSERT_TRUE(both.done);
-  const unsigned char* chosen = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(both.tls(), &chosen, &size);
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(chosen), size), "http/1.1");
-  EXPECT_FALSE(Job("ok.test", "\x02h2").done);
-}
-
 TEST_F(InterceptTest, HostsThatNeedItNotAreLeftAlone) {
   Intercept({"ok.test GET /**", "other.test"}, certificate);
   const ServerCertificate own("DNS:other.test");

@@ -25,9 +25,7 @@ Result<std::shared_ptr<const Interceptor>> Interceptor::Make(std::shared_ptr<con
   ::ERR_clear_error();
   library.reset(::OSSL_LIB_CTX_new());
   client.reset(::SSL_CTX_new_ex(library.get(), nullptr, ::TLS_client_method()));
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
-  const bool ready = library && client && ::SSL_CTX_set_min_proto_version(client.get(), TLS1_2_VERSION) == 1 &&
-                     ::SSL_CTX_set_alpn_protos(client.get(), kHttp11, sizeof kHttp11 - 1) == 0;
+  const bool ready = library && client && ::SSL_CTX_set_min_proto_version(client.get(), TLS1_2_VERSION) == 1;
   if (!ready) return Fail(Code::kInternal, "OpenSSL could not make a context");
   ::SSL_CTX_set_verify(client.get(), SSL_VERIFY_PEER, nullptr);
   ::SSL_CTX_set_session_cache_mode(client.get(), SSL_SESS_CACHE_OFF);
@@ -39,13 +37,15 @@ Result<std::shared_ptr<const Interceptor>> Interceptor::Make(std::shared_ptr<con
   return made;
 }
 
-Result<std::unique_ptr<TlsStream>> Interceptor::TowardsJob(const net::Host& host, int socket, std::string early) const {
+Result<std::unique_ptr<TlsStream>> Interceptor::TowardsJob(const net::Host& host, int socket, std::string early,
+                                                           HttpVersion version) const {
   const TlsContext context(WRIT_TRY("certificate", authority_->ServerContext(host)));
-  return TlsStream::Server(context.get(), socket, std::move(early));
+  return TlsStream::Server(context.get(), socket, std::move(early), version);
 }
 
-Result<std::unique_ptr<TlsStream>> Interceptor::TowardsUpstream(const net::Host& host, int socket) const {
-  return TlsStream::Client(parts_->client.get(), socket, host);
+Result<std::unique_ptr<TlsStream>> Interceptor::TowardsUpstream(const net::Host& host, int socket,
+                                                                std::span<const HttpVersion> offered) const {
+  return TlsStream::Client(parts_->client.get(), socket, host, offered);
 }
 
 }  // namespace writ::egress

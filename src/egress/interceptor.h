@@ -10,7 +10,7 @@
 namespace writ::egress {
 
 /// Makes both ends of an intercepted connection: towards the job a server of the run's authority, towards the upstream
-/// a client that trusts the given roots. HTTP/1.1 is the only protocol offered to either (ALPN).
+/// a client that trusts the given roots.
 class Interceptor {
  public:
   /// Errors: kInvalid without an authority, for roots that cannot be read, and those of EdgeSecrets::Make.
@@ -20,8 +20,10 @@ class Interceptor {
   Interceptor& operator=(const Interceptor&) = delete;
 
   const EdgeSecrets& secrets() const { return *secrets_; }
-  Result<std::unique_ptr<TlsStream>> TowardsJob(const net::Host& host, int socket, std::string early) const;
-  Result<std::unique_ptr<TlsStream>> TowardsUpstream(const net::Host& host, int socket) const;
+  Result<std::unique_ptr<TlsStream>> TowardsJob(const net::Host& host, int socket, std::string early,
+                                                HttpVersion version) const;
+  Result<std::unique_ptr<TlsStream>> TowardsUpstream(const net::Host& host, int socket,
+                                                     std::span<const HttpVersion> offered) const;
 
  private:
   struct Parts;

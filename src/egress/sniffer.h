@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/client_hello.h"
 #include "net/host_name.h"
@@ -31,6 +32,8 @@ class Sniffer {
   void Add(std::string_view bytes) { bytes_ += bytes; }
   std::string_view bytes() const { return bytes_; }
   Result Look();
+  /// Once TLS was seen: the protocols that the client offers (ALPN), in order of preference.
+  const std::vector<std::string>& offered_protocols() const { return tls_.hello().alpn; }
 
  private:
   Result LookAtTls();

@@ -53,11 +53,22 @@ struct ServerCertificate {
 /// TLS over a blocking connection.
 class TlsPeer {
  public:
-  /// The server's side; `done` says whether the handshake came to its end.
-  TlsPeer(Peer peer, const ServerCertificate& certificate)
+  /// The server's side; `done` says whether the handshake came to its end. `protocol`: "\x02h2", chosen if offered.
+  TlsPeer(Peer peer, const ServerCertificate& certificate, const char* protocol = nullptr)
       : peer_(std::move(peer)), context_(SSL_CTX_new(TLS_server_method())) {
     SSL_CTX_use_certificate(context_.get(), certificate.certificate.get());
     SSL_CTX_use_PrivateKey(context_.get(), certificate.key.get());
+    if (protocol != nullptr) {
+      const auto choose = [](SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                             unsigned in_size, void* own) {
+        const auto* wanted = static_cast<const unsigned char*>(own);
+        unsigned char* chosen = nullptr;
+        const int found = SSL_select_next_proto(&chosen, out_size, wanted, wanted[0] + 1U, in, in_size);
+        *out = chosen;
+        return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+      };
+      SSL_CTX_set_alpn_select_cb(context_.get(), choose, const_cast<char*>(protocol));
+    }
     Begin();
     done = SSL_accept(tls_.get()) == 1;
   }
@@ -109,6 +120,19 @@ class TlsPeer {
     return request;
   }
   SSL* tls() { return tls_.get(); }
+  /// What was agreed on (ALPN).
+  std::string protocol() {
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(tls_.get(), &chosen, &size);
+    return {reinterpret_cast<const char*>(chosen), size};
+  }
+  /// What comes next, at most `most` bytes; "" at the end.
+  std::string ReadSome(std::size_t most) {
+    std::string bytes;
+    More(bytes, most);
+    return bytes;
+  }
   void End() { SSL_shutdown(tls_.get()), peer_.EndWriting(); }
   bool done = false;
 

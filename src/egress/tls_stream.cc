@@ -65,6 +65,10 @@ std::string FirstError() {
 
 }  // namespace
 
+std::string_view ProtocolName(HttpVersion version) {
+  return version == HttpVersion::kHttp2 ? "h2" : "http/1.1";
+}
+
 struct TlsStream::Parts {
   Wire wire;
   std::unique_ptr<SSL, OpensslFree<SSL_free>> tls;
@@ -93,13 +97,17 @@ Result<std::unique_ptr<TlsStream>> TlsStream::Make(SSL_CTX* context, int socket,
   return std::unique_ptr<TlsStream>(new TlsStream(std::move(parts)));
 }
 
-Result<std::unique_ptr<TlsStream>> TlsStream::Server(SSL_CTX* context, int socket, std::string early) {
+Result<std::unique_ptr<TlsStream>> TlsStream::Server(SSL_CTX* context, int socket, std::string early,
+                                                     HttpVersion version) {
   auto stream = WRIT_TRY("TLS with the job", Make(context, socket, std::move(early)));
+  static constexpr unsigned char kHttp1[] = "\x08http/1.1", kHttp2[] = "\x02h2";  // CertificateAuthority's contexts read it
+  SSL_set_app_data(stream->parts_->tls.get(), const_cast<unsigned char*>(version == HttpVersion::kHttp2 ? kHttp2 : kHttp1));
   ::SSL_set_accept_state(stream->parts_->tls.get());
   return stream;
 }
 
-Result<std::unique_ptr<TlsStream>> TlsStream::Client(SSL_CTX* context, int socket, const net::Host& host) {
+Result<std::unique_ptr<TlsStream>> TlsStream::Client(SSL_CTX* context, int socket, const net::Host& host,
+                                                     std::span<const HttpVersion> offered) {
   auto stream = WRIT_TRY("TLS with the upstream", Make(context, socket, {}));
   SSL* const tls = stream->parts_->tls.get();
   const std::string name = host.ToText();
@@ -110,9 +118,25 @@ Result<std::unique_ptr<TlsStream>> TlsStream::Client(SSL_CTX* context, int socke
     ::SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     named = ::SSL_set1_host(tls, name.c_str()) == 1 && ::SSL_set_tlsext_host_name(tls, name.c_str()) == 1;
   }
+  std::string protocols;
+  for (const HttpVersion version : offered) {
+    const std::string_view protocol = ProtocolName(version);
+    protocols += static_cast<char>(protocol.size());
+    protocols += protocol;
+  }
+  named = named && ::SSL_set_alpn_protos(tls, reinterpret_cast<const unsigned char*>(protocols.data()),
+                                         static_cast<unsigned>(protocols.size())) == 0;
   if (!named) return Fail(Code::kInternal, "OpenSSL could not be told whom to expect");
   ::SSL_set_connect_state(tls);
   return stream;
+}
+
+HttpVersion TlsStream::version() const {
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  ::SSL_get0_alpn_selected(parts_->tls.get(), &chosen, &size);
+  const std::string_view name(reinterpret_cast<const char*>(chosen), size);
+  return name == ProtocolName(HttpVersion::kHttp2) ? HttpVersion::kHttp2 : HttpVersion::kHttp1;
 }
 
 Io TlsStream::Outcome(int returned, std::size_t moved) {

@@ -152,7 +152,8 @@ void Tunnel::Intercept() {
                        by_request_,
                        std::move(client_),
                        {std::move(upstream_), remote_, {}},
-                       std::string(sniffer_->bytes())};
+                       std::string(sniffer_->bytes()),
+                       sniffer_->offered_protocols()};
   client_watch_.Stop();
   upstream_watch_.Stop();
   StartHandshakes(core_, std::move(parts));
