@@ -15,9 +15,9 @@ constexpr std::size_t kHostRootsBytesMax = 3U << 20;
 constexpr const char* kBundleName = "ca-certificates.crt";
 constexpr std::uint16_t kHttps = 443;
 
-/// Where programs look for the roots they trust: OpenSSL, curl, Python requests, Node, git, pip, AWS, Cargo, Deno.
+/// Where programs look for the roots they trust: OpenSSL, curl, Python requests, Node, git, pip, AWS, Cargo, Deno, gRPC.
 constexpr std::array kTrustVariables = {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
-                                        "PIP_CERT",      "AWS_CA_BUNDLE",  "CARGO_HTTP_CAINFO",  "DENO_CERT"};
+                                        "PIP_CERT",      "AWS_CA_BUNDLE",  "CARGO_HTTP_CAINFO",  "DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"};
 
 bool Names(const std::vector<std::string>& env, std::string_view variable) {
   return std::any_of(env.begin(), env.end(), [&](const std::string& entry) {

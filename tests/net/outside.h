@@ -14,7 +14,7 @@ namespace writ::net_test {
 ///   public.test, other.test   93.184.215.14      private.test   10.7.7.7      metadata.test   169.254.169.254
 ///   loop.test                 127.0.0.1          two.test       93.184.215.14 and 10.7.7.7
 /// Other names are asked of a name server that knows *.answers.test (93.184.215.14) and nothing else. HTTP is on ports
-/// 80 and 8080, HTTPS on 8443, see outside.py. Needs root; destruction ends all of it.
+/// 80 and 8080, HTTPS on 8443, gRPC on 8444, HTTP/2 on 8445, see outside.py. Needs root; destruction ends all of it.
 class Outside {
  public:
   Outside();

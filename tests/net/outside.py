@@ -2,13 +2,14 @@
 
 DIRECTORY holds what is served (`www/`, `repositories/`), a certificate and its key (`cert.pem`, `key.pem`) and gets
 `log`, one line for whatever arrives: `to ADDRESS` of a connection for HTTP, `http HOST METHOD PATH`, `tls NAME`,
-`dns NAME TYPE`, `udp PORT`, `unix`. Prints `ready` when all listen, and ends when stdin does.
+`dns NAME TYPE`, `udp PORT`, `unix`, `grpc METHOD KEY`, `h2 AUTHORITY METHOD PATH`. Prints `ready` when all listen, and ends when stdin does.
 """
 
 import concurrent.futures
 import http.server
 import os
 import pathlib
+import shutil
 import socket
 import socketserver
 import ssl
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import threading
 
-HTTP, HTTPS, GRPC = 8080, 8443, 8444
+HTTP, HTTPS, GRPC, HTTP2 = 8080, 8443, 8444, 8445
 # A datagram is answered from the address that its socket is bound to.
 DATAGRAMS = (("127.0.0.53", 53), ("8.8.8.8", 53), ("93.184.215.14", 53), ("93.184.215.14", 443),
              ("0.0.0.0", 5353), ("0.0.0.0", 9999))
@@ -153,17 +154,43 @@ def local(listener):
 
 
 def serve_grpc():
-    """An echo at /writ.Test/Echo, where python3-grpcio is there."""
+    """Echoes at /writ.Test/Echo and, message by message, at /writ.Test/Talk, where python3-grpcio is there."""
     try:
         import grpc
     except ImportError:
         return None
-    echo = grpc.unary_unary_rpc_method_handler(lambda request, _: b"echo of " + request)
+
+    def noted(name, context):
+        note(f"grpc {name} " + dict(context.invocation_metadata()).get("x-key", "-"))
+
+    def echo(request, context):
+        noted("Echo", context)
+        context.set_trailing_metadata((("x-sum", str(len(request))),))
+        return b"echo of " + request
+
+    def talk(requests, context):
+        noted("Talk", context)
+        for request in requests:
+            yield b"heard " + request
+
+    methods = {"Echo": grpc.unary_unary_rpc_method_handler(echo), "Talk": grpc.stream_stream_rpc_method_handler(talk)}
     pair = ((DIRECTORY / "key.pem").read_bytes(), (DIRECTORY / "cert.pem").read_bytes())
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("writ.Test", {"Echo": echo}),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("writ.Test", methods),))
     server.add_secure_port(f"0.0.0.0:{GRPC}", grpc.ssl_server_credentials([pair]))
     server.start()
+    return server
+
+
+def serve_http2():
+    """HTTP/2 and HTTP/1.1, as the client likes, where node is there: a body comes back, else the path."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    script = pathlib.Path(__file__).with_name("outside_http2.js")
+    server = subprocess.Popen([node, str(script), str(DIRECTORY), str(HTTP2)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    server.stdout.readline()
     return server
 
 
@@ -186,9 +213,10 @@ def main():
         start(local, listener)
     os.chmod(DIRECTORY / "outside.sock", 0o777)
     rpc = serve_grpc()  # serves as long as it is held
+    http2 = serve_http2()  # ends when its stdin does
     print("ready", flush=True)
     sys.stdin.read()
-    del rpc
+    del rpc, http2
     os._exit(0)  # threads may still serve
 
 
