@@ -11,61 +11,15 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "canon/json.h"
+#include "storage/plane_tables.h"
+#include "storage/run_row.h"
 
 namespace writ::storage {
-
-/// States of a run as the wire names them. The last three are terminal.
-enum class RunStatus : std::uint8_t {
-  kCreated,
-  kClaimed,
-  kRunning,
-  kAwaitingApproval,
-  kCompleted,
-  kFailed,
-  kCancelled
-};
-std::string_view RunStatusName(RunStatus status);
-std::optional<RunStatus> RunStatusFromName(std::string_view name);
-constexpr bool IsTerminal(RunStatus status) { return status >= RunStatus::kCompleted; }
 
 /// What is on disk when a commit returns.
 enum class Durability : std::uint8_t {
   kBuffered,  ///< other processes see it; a power cut may lose it, in order, from the end
   kDurable    ///< it and everything committed before it survive a power cut
-};
-
-/// One row of the run table. Texts are returned byte for byte as they were stored.
-struct Run {
-  std::string id{};
-  RunStatus status = RunStatus::kCreated;
-  std::uint64_t number = 0;  ///< order of creation in this store; clocks play no part
-  WallTime created{}, updated{};
-  std::string summary{};  ///< JSON text for lists
-  std::optional<std::string> contract{}, receipt{};
-  std::string head{};  ///< hash of the last event, or the contract hash; "" without a contract
-  std::uint64_t event_count = 0;
-};
-
-struct NewRun {
-  std::string id{};  ///< [A-Za-z0-9_-]{1,128}
-  RunStatus status = RunStatus::kCreated;
-  WallTime created{};
-  std::string summary = "{}";
-};
-
-/// One event of a run's chain, made by the layer above; the store checks `seq` and `prev` against its head.
-struct NewEvent {
-  std::uint64_t seq = 0;
-  std::string_view prev{}, hash{};  ///< 64 lower-case hex characters
-  std::string_view text{};          ///< stored verbatim
-};
-
-struct Artifact {
-  std::string kind{};  ///< "diff", "log", "file", ...
-  std::string name{};  ///< for people and `get`; unique per run and kind
-  std::string hash{};  ///< of the blob
-  std::uint64_t bytes = 0;
-  bool operator==(const Artifact&) const = default;
 };
 
 /// What the decision log keeps of one decision (docs/formats/store.md).
@@ -95,10 +49,8 @@ struct Decision {
 
 /// A group of changes that is stored as one or not at all. Destroying it without Commit undoes it. It holds the
 /// store's write lock (across processes), so keep it short. Borrowed from its Store.
-class Transaction {
+class Transaction : public PlaneWrites {
  public:
-  virtual ~Transaction() = default;
-
   /// Errors: kInvalid for a malformed id or one that exists.
   virtual Result<> CreateRun(const NewRun& run) = 0;
   /// Stores the contract and starts the chain at its hash. Errors: kInvalid if the run has a contract.
@@ -133,10 +85,8 @@ class Transaction {
 /// Runs and decisions of one state directory. Several processes may have it open. One Store object belongs to one
 /// thread at a time and has at most one Transaction. Methods that take an id report kNotFound when there is no such
 /// run; damage is kCorrupt and names the file and what to do.
-class Store {
+class Store : public PlaneReads {
  public:
-  virtual ~Store() = default;
-
   /// Waits at most the busy timeout for other processes. Errors: kUnavailable after that; kDenied on a read-only
   /// state; kInternal while another Transaction of this object is alive.
   virtual Result<std::unique_ptr<Transaction>> Begin() = 0;
@@ -161,6 +111,11 @@ class Store {
   virtual Result<DecisionHead> GetDecisionHead(std::string_view genesis) = 0;
   virtual Result<std::vector<Decision>> Decisions(std::uint64_t from_seq, std::size_t limit) = 0;
   virtual Result<std::optional<std::string>> GetValue(std::string_view key) = 0;
+
+  /// Moves committed changes to where they stay (for SQLite: from the log into the database), when there are enough of
+  /// them. A process that lives long calls it when it has nothing else to do, so that no commit has to. Does nothing
+  /// while a transaction is open, and nothing is wrong when it is never called. True when it moved something.
+  virtual bool Tidy() = 0;
 };
 
 /// Walks the whole decision log: sequence, links, hashes, count, head. Errors: kCorrupt `decision log broken at seq
