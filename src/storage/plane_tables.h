@@ -87,6 +87,7 @@ struct Idempotent {
 struct EventCursor {
   std::string run_id{};
   std::uint64_t seq = 0;
+  bool operator==(const EventCursor&) const = default;
 };
 struct StoredEvent {
   std::string run_id{};

@@ -143,8 +143,8 @@ Result<> Connection::SyncLogAndEntry() {
   return {};
 }
 
-void Connection::Checkpoint(int pages_min) {
-  if (log_pages_ < pages_min || options_.read_only || in_transaction()) return;
+bool Connection::Checkpoint(int pages_min) {
+  if (log_pages_ < pages_min || options_.read_only || in_transaction()) return false;
   // How much was copied is forgotten with the last connection, so a log that is only copied would be read and copied
   // again, whole, by every later command. So it is begun anew, which the first write after the copy does. The file
   // keeps its size: a sync after writing over old pages costs half of one that makes the file longer. While others use
@@ -155,6 +155,7 @@ void Connection::Checkpoint(int pages_min) {
   }
   sqlite3_busy_timeout(handle_, static_cast<int>(options_.busy_timeout.count()));
   log_pages_ = 0;
+  return true;
 }
 
 Error Connection::Failure(int code, std::string_view doing) const {

@@ -85,7 +85,8 @@ class Connection {
   Result<> SyncLogAndEntry();
   /// Moves committed pages from the log into the database, as far as no reader is in the way, once the log holds
   /// `pages_min` pages. Never waits. A failure leaves everything in the log.
-  void Checkpoint(int pages_min);
+  /// False when there was nothing to do.
+  bool Checkpoint(int pages_min);
 
   /// The error that a result code stands for, with what the reader can do about it.
   Error Failure(int code, std::string_view doing) const;

@@ -65,6 +65,82 @@ CREATE TABLE stored_values(
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Runs made before have a last_ts above every timestamp, so their events are always looked at.
+    R"sql(
+ALTER TABLE runs ADD COLUMN last_ts TEXT NOT NULL DEFAULT '~';
+CREATE INDEX runs_by_status ON runs(status);
+CREATE INDEX runs_ended ON runs(updated) WHERE status IN ('completed', 'failed', 'cancelled');
+CREATE TABLE queue(
+  run INTEGER PRIMARY KEY REFERENCES runs(number) ON DELETE CASCADE,
+  pool TEXT NOT NULL,
+  needs TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  waiting INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queue_by_pool ON queue(pool) WHERE waiting = 1;
+CREATE INDEX queue_by_expiry ON queue(expires) WHERE waiting = 1;
+CREATE TABLE leases(
+  run INTEGER PRIMARY KEY REFERENCES runs(number) ON DELETE CASCADE,
+  runner TEXT NOT NULL,
+  claim TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  renewable INTEGER NOT NULL
+) STRICT;
+CREATE INDEX leases_by_end ON leases(until);
+CREATE TABLE principals(
+  number INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  id TEXT NOT NULL UNIQUE,
+  role TEXT NOT NULL,
+  token TEXT NOT NULL UNIQUE,
+  created INTEGER NOT NULL,
+  revoked INTEGER NOT NULL
+) STRICT;
+CREATE TABLE runners(
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  pool TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  public_pem TEXT NOT NULL,
+  token TEXT NOT NULL UNIQUE,
+  enrolled INTEGER NOT NULL,
+  labels TEXT NOT NULL
+) STRICT;
+CREATE TABLE enroll_tokens(
+  token TEXT PRIMARY KEY,
+  expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX enroll_tokens_by_expiry ON enroll_tokens(expires);
+CREATE TABLE nonces(
+  nonce TEXT PRIMARY KEY,
+  expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX nonces_by_expiry ON nonces(expires);
+CREATE TABLE approvals(
+  run INTEGER NOT NULL REFERENCES runs(number) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  actor_kind TEXT NOT NULL,
+  actor_id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  policy TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY(run, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotent(
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY(scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotent_by_expiry ON idempotent(expires);
+)sql",
 };
 
 /// The mode is stored in the database, so this happens once in its life. Changing it does not wait for others by
