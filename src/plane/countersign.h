@@ -1,6 +1,8 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "canon/json.h"
@@ -8,6 +10,11 @@
 #include "session/run_facts.h"
 
 namespace writ::plane {
+
+/// Everything CheckReceipt objects to, in the verifier's order and words; empty when it holds.
+std::vector<std::string> ReceiptProblems(const canon::Json& contract, std::string_view contract_hash,
+                                         const canon::Json& receipt, const session::RunFacts& facts,
+                                         std::string_view runner_pem);
 
 /// Checks what a runner's receipt says against the contract this plane issued and the chain it kept the verified head
 /// of (docs/formats/evidence.md, verification steps 2 to 13), in constant time whatever the chain's length.

@@ -1,0 +1,120 @@
+#include "plane/chain_book.h"
+
+#include "contract/hash.h"
+#include "plane/event_schema.h"
+
+namespace writ::plane {
+
+using canon::Json;
+
+void KeptRun::Observe(const Json& entry) {
+  facts.Observe(entry);
+  const Json* event = entry.Find("event");
+  const std::string* type = event == nullptr ? nullptr : event->FindString("type");
+  if (type == nullptr) return;
+  if (IsRemembered(*type)) ++remembered;
+  if (*type != "artifact.created") return;
+  const std::string* kind = event->FindString("kind");
+  const std::string* hash = event->FindString("hash");
+  if (kind != nullptr && hash != nullptr) artifacts.emplace_back(*kind, *hash);
+}
+
+Result<std::unique_ptr<KeptRun>> ChainBook::Load(std::string_view id) {
+  const storage::Run row = WRIT_TRY("read run", store_.GetRun(id));
+  if (!row.contract) return Fail(Code::kInvalid, "run {} has no contract", id);
+  auto run = std::make_unique<KeptRun>();
+  run->id = row.id;
+  run->status = row.status;
+  auto contract = canon::Parse(*row.contract, canon::Mode::kWire);
+  if (!contract) return Fail(Code::kCorrupt, "contract of run {} is not JSON", id);
+  run->contract = *std::move(contract);
+  run->contract_hash = WRIT_TRY("read contract", contract::HashUnsigned(run->contract));
+  if (const Json* runner = run->contract.Find("runner"))
+    if (const std::string* pool = runner->FindString("pool")) run->pool = *pool;
+
+  run->chain = contract::EventChain(run->contract_hash);
+  static constexpr std::size_t kPage = 4096;
+  for (;;) {
+    const auto texts = WRIT_TRY("read events", store_.Events(id, run->chain.count(), kPage));
+    for (const auto& text : texts) {
+      const auto entry = canon::Parse(text, canon::Mode::kWire);
+      if (!entry) return Fail(Code::kCorrupt, "event {} of run {} is not JSON", run->chain.count(), id);
+      if (const auto broken = WRIT_TRY("read events", run->chain.Accept(*entry)))
+        return Fail(Code::kCorrupt, "run {}: event chain broken at seq {}: {}", id, broken->seq, broken->reason);
+      run->Observe(*entry);
+    }
+    if (texts.size() < kPage) break;
+  }
+  if (run->chain.count() != row.event_count || run->chain.head() != row.head)
+    return Fail(Code::kCorrupt, "run {} has {} events in the store, but its row says {}", id, run->chain.count(),
+                row.event_count);
+  return run;
+}
+
+Result<KeptRun*> ChainBook::Open(Change& change, std::string_view id) {
+  const std::string key(id);
+  auto found = by_id_.find(key);
+  if (found == by_id_.end()) {
+    runs_.push_front(WRIT_TRY("open run", Load(id)));
+    found = by_id_.emplace(key, runs_.begin()).first;
+    if (runs_.size() > runs_max_) {
+      by_id_.erase(runs_.back()->id);
+      runs_.pop_back();
+    }
+    // What was read may be what this transaction has written.
+    change.OnUndo([this, key] { Forget(key); });
+  } else if (found->second != runs_.begin()) {
+    runs_.splice(runs_.begin(), runs_, found->second);
+  }
+  return found->second->get();
+}
+
+Result<> ChainBook::SetStatus(Change& change, KeptRun& run, storage::RunStatus status) {
+  WRIT_TRY("move run", change->SetStatus(run.id, status, change.now()));
+  change.OnUndo([this, id = run.id] { Forget(id); });
+  run.status = status;
+  return {};
+}
+
+Result<> ChainBook::Append(Change& change, KeptRun& run, std::vector<Json> events) {
+  contract::EventChain end = run.chain;
+  std::vector<Json> entries;
+  std::vector<std::string> texts;
+  for (auto& event : events) {
+    entries.push_back(WRIT_TRY("append event", end.Append(change.now(), std::move(event))));
+    texts.push_back(canon::Compact(entries.back()));
+  }
+  return Store(change, run, entries, std::move(texts), end);
+}
+
+Result<> ChainBook::Store(Change& change, KeptRun& run, std::span<const Json> entries, std::vector<std::string> texts,
+                          const contract::EventChain& end) {
+  if (entries.empty()) return {};
+  const std::uint64_t first = run.chain.count();
+  std::vector<storage::NewEvent> rows;
+  rows.reserve(entries.size());
+  std::string_view prev = run.chain.head();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::string_view hash = *entries[i].FindString("hash");
+    rows.push_back({.seq = first + i, .prev = prev, .hash = hash, .text = texts[i]});
+    prev = hash;
+  }
+  WRIT_TRY("append events", change->AppendEvents(run.id, rows));
+  change.OnUndo([this, id = run.id] { Forget(id); });
+  for (const auto& entry : entries) run.Observe(entry);
+  run.chain = end;
+  if (watcher_ != nullptr && watcher_->Watches(run.id))
+    change.AfterCommit([watcher = watcher_, id = run.id, first, kept = std::move(texts)]() mutable {
+      watcher->Appended(id, first, std::move(kept));
+    });
+  return {};
+}
+
+void ChainBook::Forget(std::string_view id) {
+  const auto found = by_id_.find(std::string(id));
+  if (found == by_id_.end()) return;
+  runs_.erase(found->second);
+  by_id_.erase(found);
+}
+
+}  // namespace writ::plane

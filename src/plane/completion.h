@@ -1,0 +1,20 @@
+#pragma once
+
+#include "canon/json.h"
+#include "plane/claims.h"
+#include "plane/core.h"
+#include "plane/refusal.h"
+
+namespace writ::plane {
+
+/// Ends a run with the receipt its runner signed: checked against contract and chain, its blobs found, countersigned,
+/// and stored with the status it says, as one change. A refusal changes nothing, the token can be used again.
+/// Returns the countersigned receipt. Refusals: 409 `claim token already used for completion`, `run ID is S; ...`;
+/// 400 `invalid request: ...`, `receipt runner verification failed: P1; P2`, `receipt names blobs that are not stored: ...`.
+Answer<canon::Json> Complete(Core& core, Change& change, std::string_view run_id, const Reporter& reporter,
+                             const canon::Json* receipt);
+
+/// `warrant.bundle.v1` of a run that has its receipt, as JSON text. 404 `run not found`, `bundle not available`.
+Answer<std::string> BundleText(Core& core, std::string_view run_id);
+
+}  // namespace writ::plane
