@@ -1,0 +1,92 @@
+#include "api/plane/body_reader.h"
+#include "api/plane/live_logs.h"
+#include "api/plane/route.h"
+#include "base/bytes.h"
+#include "plane/completion.h"
+#include "plane/event_intake.h"
+
+namespace writ::api {
+namespace {
+
+using canon::Json;
+using plane::Capability;
+
+/// The claim token of a body, judged for the run in the path.
+Answer<plane::Reporter> ReporterOf(Asked& asked) {
+  BodyReader reader(*asked.body);
+  const std::string token = reader.Text("claimToken", 0, plane::kClaimTokenBytesMax);
+  WRIT_ANSWER(reader.Finish());
+  auto reporter =
+      WRIT_ANSWER(plane::CheckReporter(asked.core, token, asked.parameter(0), asked.change->now()));
+  asked.caller = reporter.token.runner_id;
+  return reporter;
+}
+
+std::shared_ptr<void> PrepareEvents(const PlaneCall&, Json* body) {
+  Json* events = nullptr;
+  if (body != nullptr && body->is_object()) {
+    // Find gives a const view of an object that is ours.
+    events = const_cast<Json*>(body->Find("events"));
+  }
+  return std::make_shared<plane::EventBatch>(plane::ReadEventBatch(events));
+}
+
+Answer<PlaneReply> PostEvents(Asked& asked) {
+  const auto reporter = WRIT_ANSWER(ReporterOf(asked));
+  plane::KeptRun* run = WRIT_ANSWER(asked.core.chains.Open(*asked.change, asked.parameter(0)));
+  WRIT_ANSWER(plane::CheckTakesEvents(*run));
+  const auto& batch = *static_cast<const plane::EventBatch*>(asked.prepared.get());
+  WRIT_ANSWER(plane::TakeEvents(asked.core, *asked.change, *run, batch));
+  WRIT_ANSWER(plane::Renew(asked.core, *asked.change, run->id, reporter));
+  return PlaneReply{.body = R"({"ok":true})"};
+}
+
+Answer<PlaneReply> PostHeartbeat(Asked& asked) {
+  const auto reporter = WRIT_ANSWER(ReporterOf(asked));
+  const std::string token =
+      WRIT_ANSWER(plane::Heartbeat(asked.core, *asked.change, asked.parameter(0), reporter));
+  Json writ = Json::Of({{"v", 1}, {"leaseMs", asked.core.settings.lease.count()}});
+  writ.Set("stop", reporter.held->stop ? Json(*reporter.held->stop) : Json(false));
+  return JsonReply(Json::Of({{"claimToken", token}, {"writ", std::move(writ)}}));
+}
+
+Answer<PlaneReply> PostLog(Asked& asked) {
+  const auto reporter = WRIT_ANSWER(ReporterOf(asked));
+  if (reporter.held == nullptr) return plane::Conflict(fmt::format("run {} has ended", asked.parameter(0)));
+  BodyReader reader(*asked.body);
+  const std::string stream = reader.Text("stream", 1, 16);
+  if (stream != "stdout" && stream != "stderr") reader.Issue("stream: must be stdout or stderr");
+  const auto offset = reader.OptionalInteger("offset", (std::uint64_t{1} << 53) - 1);
+  if (!offset) reader.Issue("offset: must be a whole number");
+  const std::string data = reader.Text("data", 0, 2 * kLiveLogBytesMax);
+  const auto bytes = Base64DecodeLenient(data);
+  if (!bytes) reader.Issue("data: must be base64");
+  WRIT_ANSWER(reader.Finish());
+  asked.logs->Append(asked.parameter(0), stream, *offset, *bytes);
+  return PlaneReply{.body = R"({"ok":true})"};
+}
+
+Answer<PlaneReply> PostCompletion(Asked& asked) {
+  const auto reporter = WRIT_ANSWER(ReporterOf(asked));
+  const Json receipt = WRIT_ANSWER(plane::Complete(asked.core, *asked.change, asked.parameter(0), reporter,
+                                                   asked.body->Find("receipt")));
+  return JsonReply(Json::Of({{"receipt", receipt}}));
+}
+
+Answer<PlaneReply> GetBundle(Asked& asked) {
+  return PlaneReply{.body = WRIT_ANSWER(plane::BundleText(asked.core, asked.parameter(0)))};
+}
+
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/runs/{run}/events", Capability::kNone, Body::kJson, Effect::kWrites, PostEvents, false, PrepareEvents},
+    {"POST", "/v1/runs/{run}/heartbeat", Capability::kNone, Body::kJson, Effect::kWrites, PostHeartbeat},
+    {"POST", "/v1/runs/{run}/log", Capability::kNone, Body::kJson, Effect::kWrites, PostLog},
+    {"POST", "/v1/runs/{run}/complete", Capability::kNone, Body::kJson, Effect::kWrites, PostCompletion},
+    {"GET", "/v1/runs/{run}/bundle", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetBundle},
+};
+
+}  // namespace
+
+std::span<const Route> ReportRoutes() { return kRoutes; }
+
+}  // namespace writ::api
