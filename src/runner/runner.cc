@@ -1,0 +1,208 @@
+#include "runner/runner.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "base/escape.h"
+#include "contract/validators.h"
+#include "runner/carry.h"
+#include "runner/enrol.h"
+#include "runner/job.h"
+#include "session/receipt_builder.h"
+#include "sys/file.h"
+
+namespace writ {
+namespace {
+
+using canon::Json;
+using runner::Claim;
+
+constexpr Millis kClaimTimeout{10'000};  // beyond what the plane may hold a claim back
+constexpr Millis kQuick{50};             // an empty answer that came sooner was not waited for
+constexpr std::uint32_t kConcurrencyMax = 1024;
+
+void SayToStandardError(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+Result<> CheckOptions(const runner::Options& options) {
+  if (options.concurrency < 1 || options.concurrency > kConcurrencyMax)
+    return Fail(Code::kInvalid, "concurrency is {}; it can be 1 to {}", options.concurrency, kConcurrencyMax);
+  if (options.poll_interval <= Millis{0} || options.poll_wait < Millis{0} || options.poll_wait > Millis{30'000})
+    return Fail(Code::kInvalid, "a poll interval above zero and a poll wait of at most 30 s are needed");
+  [[maybe_unused]] const auto pool = WRIT_TRY("--pool", contract::CheckPoolName(options.pool));
+  WRIT_TRY("limits", CheckLimits(options.limits));
+  return {};
+}
+
+}  // namespace
+
+struct Runner::State {
+  explicit State(runner::Options given) : options(std::move(given)) {}
+
+  Result<> EnsureEnrolled();
+  Result<std::optional<Claim>> ClaimOne(Millis wait, bool& long_polled);
+  Result<> Carry(Claim claim);
+  void Poll(const std::stop_token& stop);
+  void Launch(Claim claim);
+  runner::CarryParts Parts() {
+    return {options, *identity, plane_key, *clock, *lines, *local, *blobs, *checkouts};
+  }
+
+  runner::Options options;
+  SystemClock system_clock;
+  const Clock* clock = nullptr;
+  std::unique_ptr<runner::Lines> lines;
+  std::unique_ptr<runner::LocalRuns> local;
+  std::unique_ptr<runner::FetchedBlobs> blobs;
+  std::unique_ptr<session::CheckoutCache> checkouts;
+  std::optional<runner::Identity> identity;
+  std::optional<crypto::PublicKey> plane_key;
+  std::optional<runner::Lines::Line> poll_line;  ///< of the thread that claims
+  Json announcement;                             ///< `writ` of claims
+
+  struct Worker {
+    std::jthread thread;
+    bool done = false;  ///< guarded by mutex
+  };
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::list<Worker> workers;  ///< guarded by mutex
+  std::size_t busy = 0;       ///< guarded by mutex
+  std::jthread poller;
+  std::atomic<bool> started = false;
+};
+
+Result<> Runner::State::EnsureEnrolled() {
+  if (identity) return {};
+  auto found = WRIT_TRY("runner", runner::Enrol(options, *lines));
+  plane_key = WRIT_TRY("runner", runner::PlaneKeyOf(options, found));
+  identity = std::move(found);
+
+  Json tiers = Json::MakeArray(), agents = Json::MakeArray(), labels = Json::MakeObject();
+  for (const auto& entry : options.backends) tiers.Append(std::string(entry.backend->tier()));
+  for (const auto& kind : runner::AgentKinds(options)) agents.Append(kind);
+  for (const auto& [name, value] : options.labels) labels.Set(name, value);
+  announcement = Json::Of({{"v", 1},
+                           {"tiers", std::move(tiers)},
+                           {"agents", std::move(agents)},
+                           {"labels", std::move(labels)},
+                           {"host", session::HostFacts(options.probe_digest)}});
+  return runner::EndOrphans(Parts());
+}
+
+Result<std::optional<Claim>> Runner::State::ClaimOne(Millis wait, bool& long_polled) {
+  if (!poll_line) poll_line.emplace(WRIT_TRY("plane", lines->Take()));
+  Json request = Json::Of({{"runnerToken", identity->runner_token}, {"pool", identity->pool}, {"writ", announcement}});
+  if (wait > Millis{0}) request.Set("waitMs", wait.count());
+  const auto began = std::chrono::steady_clock::now();
+  const auto answer = WRIT_TRY("claim", (*poll_line)->Post("/v1/claims", request, wait + kClaimTimeout));
+  long_polled = (identity->extended || answer.Find("writ") != nullptr) && std::chrono::steady_clock::now() - began >= kQuick;
+  auto claim = WRIT_TRY("claim", runner::DecodeClaim(answer));
+  if (claim) session::Reach(options.fault, runner::fault::kClaimed);
+  return claim;
+}
+
+Result<> Runner::State::Carry(Claim claim) {
+  const auto carried = WRIT_TRY("runner", runner::CarryClaim(Parts(), std::move(claim)));
+  if (!carried.message.empty()) options.say(fmt::format("run {} {}: {}", carried.run_id, carried.status, EscapeVisible(carried.message)));
+  return {};
+}
+
+void Runner::State::Launch(Claim claim) {
+  const std::lock_guard hold(mutex);
+  Worker& worker = workers.emplace_back();
+  ++busy;
+  worker.thread = std::jthread([this, &worker, claim = std::move(claim)]() mutable {
+    if (const auto carried = Carry(std::move(claim)); !carried) options.say("runner error: " + carried.error().what);
+    const std::lock_guard done(mutex);
+    worker.done = true;
+    --busy;
+    changed.notify_all();
+  });
+}
+
+void Runner::State::Poll(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    std::list<Worker> ended;
+    {
+      std::unique_lock hold(mutex);
+      changed.wait(hold, stop, [&] { return busy < options.concurrency; });
+      for (auto it = workers.begin(); it != workers.end();) {
+        const auto next = std::next(it);
+        if (it->done) ended.splice(ended.end(), workers, it);
+        it = next;
+      }
+    }
+    ended.clear();  // joins
+    if (stop.stop_requested()) return;
+    bool long_polled = false;
+    auto claim = ClaimOne(options.poll_wait, long_polled);
+    if (claim && *claim) {
+      Launch(**std::move(claim));
+      continue;
+    }
+    if (!claim) options.say("runner error: " + claim.error().what);
+    if (claim && long_polled) continue;
+    std::unique_lock hold(mutex);
+    changed.wait_for(hold, stop, options.poll_interval, [] { return false; });
+  }
+}
+
+Runner::Runner(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Runner::~Runner() { Stop(); }
+
+Result<std::unique_ptr<Runner>> Runner::Create(runner::Options options) {
+  WRIT_TRY("runner", CheckOptions(options));
+  auto state = std::make_unique<State>(std::move(options));
+  runner::Options& own = state->options;
+  if (!own.say) own.say = SayToStandardError;
+  state->clock = own.clock != nullptr ? own.clock : &state->system_clock;
+  WRIT_TRY("runner directory", sys::MakeDirectories(own.dir, 0700));
+  state->lines = WRIT_TRY("runner", runner::Lines::Make(own));
+  state->local = WRIT_TRY("runner", runner::LocalRuns::Open(own.dir, *state->clock));
+  own.dir = state->local->directory().path();
+  state->blobs = WRIT_TRY("runner", runner::FetchedBlobs::Open(state->local->directory(), *state->lines, *state->clock,
+                                                               {own.blob_bytes_max, own.cache_bytes_max}));
+  state->checkouts = WRIT_TRY("runner", session::CheckoutCache::Open(state->local->directory().File("checkouts"), {}));
+  return std::unique_ptr<Runner>(new Runner(std::move(state)));
+}
+
+Result<> Runner::EnsureEnrolled() { return state_->EnsureEnrolled(); }
+
+Result<bool> Runner::RunOnce() {
+  WRIT_TRY("runner", state_->EnsureEnrolled());
+  bool long_polled = false;
+  auto claim = WRIT_TRY("runner", state_->ClaimOne(Millis{0}, long_polled));
+  if (!claim) return false;
+  WRIT_TRY("runner", state_->Carry(*std::move(claim)));
+  return true;
+}
+
+Result<> Runner::Start() {
+  if (state_->started) return Fail(Code::kInvalid, "the runner was started already");
+  WRIT_TRY("runner", state_->EnsureEnrolled());
+  state_->started = true;
+  state_->poller = std::jthread([state = state_.get()](const std::stop_token& stop) { state->Poll(stop); });
+  return {};
+}
+
+void Runner::Stop() {
+  if (!state_ || !state_->poller.joinable()) return;
+  state_->poller.request_stop();
+  state_->poller.join();
+  std::list<State::Worker> left;
+  {
+    const std::lock_guard hold(state_->mutex);
+    left.splice(left.end(), state_->workers);
+  }
+  left.clear();  // joins: every claimed run is reported
+  state_->started = false;
+}
+
+bool Runner::running() const { return state_->started; }
+
+}  // namespace writ

@@ -1,0 +1,220 @@
+#include "runner/uplink.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/escape.h"
+#include "crypto/digest.h"
+
+namespace writ::runner {
+namespace {
+
+using canon::Json;
+
+constexpr std::size_t kEventsPerPost = 1000;
+constexpr std::size_t kBytesPerPost = 16u << 20;
+constexpr Millis kCallTimeout{10'000};
+constexpr Millis kBlobTimeout{10 * 60'000};
+constexpr std::uint64_t kProbesMax = 1000;
+constexpr Millis kMargin{500};  ///< a claim counts as ended this long before it does, so that no answer comes late
+
+bool IsTransport(const Error& error, unsigned status) {
+  if (status == 429 || status == 0) return error.code == Code::kUnavailable || error.code == Code::kDeadline || error.code == Code::kExhausted;
+  return status >= 500;
+}
+
+}  // namespace
+
+Uplink::Uplink(Lines::Line line, LocalRuns::Lease store, LocalRuns& local, const Claim& claim, std::uint64_t posted, LiveFeed& feed,
+               const UplinkTimes& times)
+    : line_(std::move(line)),
+      store_(std::move(store)),
+      local_(local),
+      feed_(feed),
+      run_id_(claim.run_id),
+      path_("/v1/runs/" + remote::PathPart(claim.run_id)),
+      token_(claim.token),
+      lease_(claim.lease),
+      times_(times),
+      posted_(posted) {
+  const auto now = std::chrono::steady_clock::now();
+  ends_ = now + (lease_ ? lease_->life : times_.plain_life);
+  next_beat_ = lease_ ? now + lease_->heartbeat : MonoTime::max();
+  live_ = lease_.has_value();
+}
+
+Uplink::~Uplink() { Stop(); }
+
+void Uplink::Start() {
+  keeper_ = std::jthread([this](const std::stop_token& stop) { Keep(stop); });
+}
+
+void Uplink::Stop() {
+  if (!keeper_.joinable()) return;
+  keeper_.request_stop();
+  keeper_.join();
+}
+
+/// The plane has heard of us: with leases, that renews the claim.
+void Uplink::Heard(const Json& answer) {
+  server_errors_ = 0;
+  if (!lease_) return;
+  const auto now = std::chrono::steady_clock::now();
+  ends_ = now + lease_->life;
+  next_beat_ = now + lease_->heartbeat;
+  if (const auto* token = answer.FindString("claimToken"); token != nullptr && !token->empty() && *token != token_) {
+    token_ = *token;
+    // A crash before this is on disk costs the report of that run's end, nothing else.
+    static_cast<void>(local_.Renew(*store_, run_id_, token_));
+  }
+  const Json* writ = answer.Find("writ");
+  const Json* stop = writ == nullptr ? nullptr : writ->Find("stop");
+  if (stop == nullptr || verdict_.kind != Verdict::Kind::kGoOn) return;
+  if (stop->is_string()) verdict_ = {Verdict::Kind::kStopAsked, EscapeVisible(stop->string(), 300)};
+  if (stop->is_bool() && stop->boolean()) verdict_ = {Verdict::Kind::kStopAsked, "the plane asked for the end of the run"};
+}
+
+Result<> Uplink::PostEvents() {
+  for (;;) {
+    const auto texts = WRIT_TRY("read events", store_->Events(run_id_, posted_, kEventsPerPost));
+    if (texts.empty()) return {};
+    std::string body = fmt::format("{{\"claimToken\":{},\"events\":[", canon::Compact(Json(token_)));
+    std::size_t count = 0;
+    for (const auto& text : texts) {
+      if (count > 0 && body.size() + text.size() > kBytesPerPost) break;
+      body.append(count == 0 ? "" : ",").append(text);
+      ++count;
+    }
+    body += "]}";
+    const auto answer = line_->PostText(path_ + "/events", std::move(body), kCallTimeout);
+    if (!answer) {
+      const unsigned status = line_->last_answer().status;
+      if (status == 0) unsure_ = std::max<std::uint64_t>(unsure_, count);
+      if (status == 400 && unsure_ > 0) {  // the original protocol refuses what it has already
+        posted_ += std::exchange(unsure_, 0);
+        continue;
+      }
+      return std::unexpected(Error(answer.error()).Doing("post events"));
+    }
+    posted_ += count;
+    unsure_ = 0;
+    Heard(*answer);
+  }
+}
+
+Result<> Uplink::Beat() {
+  const Json answer = WRIT_TRY("renew claim", line_->Post(path_ + "/heartbeat", Json::Of({{"claimToken", token_}}), kCallTimeout));
+  Heard(answer);
+  return {};
+}
+
+Result<> Uplink::PostLive() {
+  while (auto piece = live_ ? feed_.Take() : std::nullopt) {
+    const Json body = Json::Of({{"claimToken", token_},
+                                {"offset", piece->offset},
+                                {"stream", piece->stream == isolation::Stream::kStdout ? "stdout" : "stderr"},
+                                {"data", Base64Encode(AsBytes(piece->bytes))}});
+    auto sent = line_->Post(path_ + "/log", body, kCallTimeout);
+    if (sent) continue;
+    if (!IsTransport(sent.error(), line_->last_answer().status)) live_ = false;  // for who looks on; the log is kept anyhow
+    return std::unexpected(std::move(sent).error().Doing("post output"));
+  }
+  return {};
+}
+
+/// What a failed post means for the run.
+void Uplink::Judge(const Result<>& posted) {
+  if (posted || verdict_.kind == Verdict::Kind::kRefused) return;
+  const unsigned status = line_->last_answer().status;
+  const bool gone = IsTransport(posted.error(), status);
+  if (gone && status >= 500) ++server_errors_;
+  if (!gone || server_errors_ >= kServerErrorsMax)
+    verdict_ = {Verdict::Kind::kRefused, fmt::format("the plane does not take the run's events: {}", posted.error().what)};
+}
+
+void Uplink::Keep(const std::stop_token& stop) {
+  std::unique_lock hold(mutex_);
+  Millis backoff{0};
+  while (!stop.stop_requested()) {
+    Result<> said = PostEvents();
+    Judge(said);
+    if (said) said = PostLive();
+    if (said && std::chrono::steady_clock::now() >= next_beat_) {
+      said = Beat();
+      Judge(said);
+    }
+    if (std::chrono::steady_clock::now() + kMargin >= ends_ && verdict_.kind != Verdict::Kind::kRefused)
+      verdict_ = {Verdict::Kind::kRefused, "the claim ended: the plane could not be reached in time"};
+    backoff = said ? Millis{0} : std::clamp(backoff * 2, times_.first_backoff, kBackoffMax);
+    wake_.wait_for(hold, stop, std::max(backoff, kTick), [] { return false; });
+  }
+}
+
+/// Repeats a call while the plane cannot be reached and the claim lasts. Precondition: mutex_ is held by nobody else for
+/// long; it is let go between attempts.
+template <class Call>
+auto Uplink::Insist(Call call) -> decltype(call()) {
+  std::unique_lock hold(mutex_);
+  for (Millis backoff = times_.first_backoff;; backoff = std::min(backoff * 2, kBackoffMax)) {
+    auto result = call();
+    if (result) return result;
+    if (!IsTransport(result.error(), line_->last_answer().status))
+      return std::unexpected(Error{Code::kDenied, std::move(result).error().what});
+    if (std::chrono::steady_clock::now() + backoff >= ends_)
+      return std::unexpected(Error{Code::kDeadline, std::move(result).error().Doing("the claim ended").what});
+    wake_.wait_for(hold, backoff, [] { return false; });
+  }
+}
+
+Result<> Uplink::Flush() {
+  return Insist([&] { return PostEvents(); });
+}
+
+Result<> Uplink::FlushFromUnknown() {
+  for (std::uint64_t tries = 0;; ++tries) {
+    auto flushed = Insist([&] { return PostEvents(); });
+    const std::lock_guard hold(mutex_);
+    if (flushed || line_->last_answer().status != 400 || tries >= kProbesMax) return flushed;
+    const auto next = WRIT_TRY("read events", store_->Events(run_id_, posted_, 1));
+    if (next.empty()) return flushed;
+    ++posted_;
+  }
+}
+
+Result<> Uplink::PutBlob(ByteView bytes) {
+  return Insist([&]() -> Result<> {
+    [[maybe_unused]] const auto hash = WRIT_TRY("upload", line_->PutBlob(bytes, token_, kBlobTimeout));
+    return {};
+  });
+}
+
+Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
+  bool unsure = false;  // an earlier attempt may have arrived
+  return Insist([&]() -> Result<std::optional<Json>> {
+    auto answer = line_->Post(path_ + "/complete", Json::Of({{"claimToken", token_}, {"receipt", receipt}}), kCallTimeout);
+    if (!answer) {
+      const unsigned status = line_->last_answer().status;
+      if (status == 409 && unsure) return std::optional<Json>();
+      unsure = unsure || status == 0;
+      return std::unexpected(std::move(answer).error().Doing("complete"));
+    }
+    const Json* signed_receipt = answer->Find("receipt");
+    if (signed_receipt == nullptr || !signed_receipt->is_object()) return Fail(Code::kCorrupt, "complete: the plane answered without a receipt");
+    return std::optional<Json>(*signed_receipt);
+  });
+}
+
+Uplink::Verdict Uplink::verdict() {
+  // A call may be under way for seconds: the last verdict is good enough then.
+  const std::unique_lock hold(mutex_, std::try_to_lock);
+  if (!hold.owns_lock()) return {};
+  return verdict_;
+}
+
+bool Uplink::Alive() {
+  const std::lock_guard hold(mutex_);
+  return std::chrono::steady_clock::now() < ends_;
+}
+
+}  // namespace writ::runner
