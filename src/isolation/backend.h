@@ -82,6 +82,9 @@ struct PlacedFile {
 };
 inline constexpr std::string_view kPlacedFiles = "/run/writ";
 
+/// Where SessionSpec::tools is shown.
+inline constexpr std::string_view kToolsPlace = "/opt/agents";
+
 /// Everything a backend needs for one run. Descriptors are given away.
 struct SessionSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the PATH of `env`; must not be empty
@@ -92,6 +95,7 @@ struct SessionSpec {
   std::optional<Layer> root;      ///< another root file system, read-only
   std::optional<Layer> workspace; ///< shown copy-on-write at /work
   std::optional<Layer> inputs;    ///< shown read-only at /in; a staging directory of the caller
+  std::optional<Layer> tools;     ///< programs that the operator provides, shown read-only at kToolsPlace
   std::vector<PlacedFile> files;  ///< at most 16, together at most 4 MiB; they count as disk
   bool kill_on_output_limit = false;
   bool doors = false;             ///< make the listeners of NetworkDoors; else the guest has no network but its own `lo`

@@ -14,6 +14,9 @@ namespace writ::session {
 /// Makes a run's summary from how the run ended, a word of `writ.termination`.
 using SummaryMaker = std::function<std::string(std::string_view how)>;
 
+/// How a chain that its process left without a terminal event is to be closed.
+Ending OrphanEnding(const RunFacts& facts, const canon::Json& contract);
+
 /// Ends a run whose process died before its receipt was stored: the chain that is left is verified and closed with
 /// writ.run.interrupted and run.failed. The receipt says `interrupted`, or how the guest ended if the chain knows that;
 /// what was to be collected is lost then. A run that was cancelled stays cancelled. A chain that already has its

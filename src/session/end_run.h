@@ -40,6 +40,15 @@ struct EndParts {
   const FaultHook& fault;
 };
 
+/// The parts of EndRun, for a runner whose plane is elsewhere and countersigns later.
+/// Appends `ending.before` and the terminal event; nothing when the chain has its terminal event already.
+Result<> AppendEnding(storage::Transaction& transaction, EventLog& log, const Ending& ending);
+/// The receipt that the chain gives, signed by the runner. Precondition: the chain has its terminal event.
+Result<canon::Json> SignedReceipt(const canon::Json& contract, std::string_view contract_hash, const RunFacts& facts,
+                                  const crypto::PrivateKey& runner_key);
+/// The status that a terminal event says.
+RunState StatusOfTerminal(std::string_view event_type);
+
 /// Writes the last events, the artifacts and the receipt as one durable change, so that a run is either not ended or
 /// ended with its receipt. A chain that has its terminal event gets the receipt only. `summary` replaces the run's summary. Returns the receipt.
 Result<canon::Json> EndRun(const EndParts& parts, EventLog& log, const Ending& ending, std::string_view summary);

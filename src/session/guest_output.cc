@@ -60,10 +60,19 @@ secrets::Redactor::Sink GuestOutput::ToLog() {
   };
 }
 
+void GuestOutput::EndAbove(std::uint64_t bytes_max, std::function<void()> crossed) {
+  together_max_ = bytes_max;
+  crossed_ = std::move(crossed);
+}
+
 Result<> GuestOutput::Write(isolation::Stream stream, ByteView bytes) {
+  if (together_ > together_max_) return {};
+  together_ += bytes.size();
   Redactors& redactors = RedactorsOf(stream);
   WRIT_TRY("log", redactors.kept.Write(bytes, ToStore(stream)));
-  return redactors.live.Write(bytes, ToLive(stream));
+  WRIT_TRY("output", redactors.live.Write(bytes, ToLive(stream)));
+  if (together_ > together_max_ && crossed_) crossed_();
+  return {};
 }
 
 Result<> GuestOutput::Idle() {

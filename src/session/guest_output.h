@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -51,6 +52,10 @@ class GuestOutput final : public isolation::OutputSink {
   Result<> Truncated(isolation::Stream stream) override;
   int NotReady(isolation::Stream stream) override { return live_.NotReady(stream); }
 
+  /// Both streams together may have this many bytes. The piece that crosses it is kept whole, what follows is dropped, and
+  /// `crossed` is called once; it may kill the guest. Call before the guest starts.
+  void EndAbove(std::uint64_t bytes_max, std::function<void()> crossed);
+
   /// Call now and then while the guest runs: a person may be waiting for a prompt of which a byte or two were held
   /// back, and other commands for the live log.
   Result<> Idle();
@@ -84,6 +89,8 @@ class GuestOutput final : public isolation::OutputSink {
   LiveLog live_log_;
   const bool redacts_;
   bool marked_ = false;  ///< the log has text of our own
+  std::uint64_t together_ = 0, together_max_ = UINT64_MAX;  ///< bytes of both streams
+  std::function<void()> crossed_;
 };
 
 }  // namespace writ::session

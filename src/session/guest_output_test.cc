@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/digest.h"
+#include "session/run_results.h"
 #include "storage/memory/memory_store.h"
 
 namespace writ::session {
@@ -82,6 +83,30 @@ TEST_F(GuestOutputTest, LargeOutputIsTheSameContent) {
   ASSERT_TRUE(captured);
   EXPECT_EQ(captured->log.hash, crypto::Sha256Hex(all));
   EXPECT_EQ(captured->out.bytes + captured->err.bytes, all.size());
+}
+
+TEST_F(GuestOutputTest, ThePieceThatCrossesTheLimitOfBothStreamsIsKeptAndNothingAfterIt) {
+  int crossed = 0;
+  output_.EndAbove(8, [&] { ++crossed; });
+  ASSERT_TRUE(output_.Write(Stream::kStdout, AsBytes("01234567")));
+  EXPECT_EQ(crossed, 0);
+  ASSERT_TRUE(output_.Write(Stream::kStderr, AsBytes("89ABCDEF")));
+  ASSERT_TRUE(output_.Write(Stream::kStdout, AsBytes("lost")));
+  EXPECT_EQ(crossed, 1);
+  EXPECT_EQ(live_.seen, "0123456789ABCDEF");
+  RunResults results;
+  ASSERT_TRUE(CollectLog(results, output_, *blobs_, {.streams = false}));
+  ASSERT_EQ(results.artifacts.size(), 1u);
+  EXPECT_EQ(Blob(results.artifacts[0].hash), "0123456789ABCDEF");
+}
+
+TEST_F(GuestOutputTest, ALogCanBeKeptAsUtf8) {
+  ASSERT_TRUE(output_.Write(Stream::kStdout, AsBytes("a\377")));
+  ASSERT_TRUE(output_.Write(Stream::kStdout, AsBytes("\376b\xc3\n")));
+  RunResults results;
+  ASSERT_TRUE(CollectLog(results, output_, *blobs_, {.streams = false, .as_utf8 = true}));
+  ASSERT_EQ(results.artifacts.size(), 1u);
+  EXPECT_EQ(Blob(results.artifacts[0].hash), "a\uFFFD\uFFFDb\uFFFD\n");
 }
 
 TEST_F(GuestOutputTest, AFailingReaderStopsTheRun) {

@@ -32,6 +32,7 @@ Json WritMember(const RunFacts& facts) {
   for (const auto* name : {"tier", "backend", "enforced"}) Copy(writ, facts.cell, name);
   for (const auto* name : {"termination", "use"}) Copy(writ, facts.ended, name);
   for (const auto* name : {"network", "networkMore"}) Copy(writ, facts.network, name);
+  if (facts.checked) writ.Set("contract", *facts.checked);
   if (facts.interrupted && !facts.ended) {
     contract::TerminationRecord termination{.how = "interrupted", .code = {}, .message = {}};
     if (const auto* reason = facts.interrupted->FindString("reason")) termination.message = *reason;

@@ -30,8 +30,13 @@ std::string_view LimitReached(const Outcome& outcome) {
   }
 }
 
+/// `spawn error: spawn CMD ENOENT`, as the original protocol tells in a log what could not be executed.
+std::string SpawnError(const std::string& program, int exit_code) {
+  return fmt::format("spawn error: spawn {} {}\n", program, exit_code == 127 ? "ENOENT" : "EACCES");
+}
+
 /// How the outcome is recorded, results aside.
-Ending EndingOf(const Outcome& outcome, const contract::ActorRef& requester) {
+Ending EndingOf(const Outcome& outcome, const RunOrder& order) {
   Ending ending;
   switch (outcome.how) {
     case Termination::kExited:
@@ -39,12 +44,13 @@ Ending EndingOf(const Outcome& outcome, const contract::ActorRef& requester) {
       break;
     case Termination::kCancelled:
       ending.status = RunState::kCancelled;
-      ending.actor = requester;
+      ending.actor = order.requester;
       break;
     default: break;
   }
   if (ending.status != RunState::kFailed) return ending;
-  const bool unspoken = outcome.how == Termination::kNotStarted || outcome.how == Termination::kInterrupted;
+  const bool counts = order.warrant_words && outcome.how == Termination::kNotStarted && outcome.code != 0;
+  const bool unspoken = !counts && (outcome.how == Termination::kNotStarted || outcome.how == Termination::kInterrupted);
   ending.message = unspoken && !outcome.message.empty()
                        ? outcome.message
                        : fmt::format("agent exited with code {}", WireExitCode(outcome));
@@ -141,12 +147,16 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order.redaction);
   guest.outcome.message = Redact(order.redaction, guest.outcome.message);
   end.outcome = guest.outcome;
-  end.ending = EndingOf(guest.outcome, order.requester);
+  end.ending = EndingOf(guest.outcome, order);
   end.ending.failure = guest.failure;
+  if (order.budget_time && guest.outcome.how == Termination::kTimeLimit) {
+    end.ending.failure = "budget_exceeded";
+    end.ending.message = guest.outcome.message;
+  }
   end.exit_code = ShellExitCode(guest.outcome, guest.cancelled_by);
   end.problem = ProblemOf(guest.outcome, guest.cancelled_by);
   // Before the results are looked at, which may take long: whoever ends this run after a crash knows this much.
-  WRIT_TRY("run", log.Append(ExecutedEvents(guest.outcome, guest.output, guest.session ? order.execution_hash : "")));
+  WRIT_TRY("run", log.Append(ExecutedEvents(guest.outcome, guest.output, guest.session || guest.outcome.code != 0 ? order.execution_hash : "")));
   Reach(parts_.fault, fault::kEndRecorded);
   Report(guest, order, end);
   Reach(parts_.fault, fault::kCollected);
@@ -161,14 +171,21 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
     guest.outcome.message = "cancelled before it was started";
     return {};
   }
+  const std::string program = order.spec.argv.empty() ? "" : order.spec.argv.front();
   auto started = parts_.backend.Start(std::move(order.spec), guest.output);
   if (!started) {
     guest.outcome.how = Termination::kNotStarted;
     guest.outcome.message = started.error().what;
+    if (order.warrant_words && started.error().code == Code::kNotFound) {  // its working directory, say
+      guest.outcome.code = 127;
+      WRIT_TRY("log", guest.output.Write(isolation::Stream::kStderr, AsBytes(SpawnError(program, 127))));
+    }
     if (started.error().code == Code::kUnavailable) guest.failure = "capability_mismatch";
     return {};
   }
   guest.session = *std::move(started);
+  if (order.log_bytes_max)
+    guest.output.EndAbove(*order.log_bytes_max, [&guest] { guest.session->Kill(Termination::kOutputLimit); });
   WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order.redaction)))));
   Reach(parts_.fault, fault::kStarted);
   if (order.egress) {
@@ -189,6 +206,8 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
     auto outcome = guest.session->Wait(Deadline::After(kSlice));
     if (outcome) {
       guest.outcome = *std::move(outcome);
+      if (order.warrant_words && guest.outcome.how == Termination::kNotStarted && guest.outcome.code != 0)
+        WRIT_TRY("log", guest.output.Write(isolation::Stream::kStderr, AsBytes(SpawnError(program, guest.outcome.code))));
       return {};
     }
     if (outcome.error().code != Code::kDeadline) {
@@ -230,8 +249,10 @@ void RunEngine::Report(Guest& guest, const RunOrder& order, RunEnd& end) {
   auto& events = end.ending.before;
   // After an interruption by the host the files are not what the job meant to leave.
   const bool trees = guest.session && guest.outcome.how != Termination::kInterrupted;
-  auto results = CollectResults(trees ? guest.session.get() : nullptr, guest.output,
-                                {order.given, order.outputs, parts_.state, parts_.blobs, parts_.clock, order.redaction});
+  isolation::Session* left = trees ? guest.session.get() : nullptr;
+  auto results = order.collect ? order.collect(left, guest.output)
+                               : CollectResults(left, guest.output, {order.given, order.outputs, parts_.state, parts_.blobs,
+                                                                     parts_.clock, order.redaction});
   if (guest.session) guest.session->Close();
   end.closing = std::move(guest.session);
   if (!results) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,10 @@
 
 namespace writ::session {
 
+/// Takes what a run left into the blob store. Called once, after the guest's last process is dead; `guest` is null when
+/// nothing was started or its files do not count.
+using ResultCollector = std::function<Result<RunResults>(isolation::Session* guest, GuestOutput& output)>;
+
 /// One contracted and claimed run, ready to be carried out. All of it follows from the contract; what it is to see has
 /// been materialised, and the chain says so.
 struct RunOrder {
@@ -33,6 +38,10 @@ struct RunOrder {
   contract::ActorRef requester; ///< who cancels, when the run is cancelled here
   LiveLogPlace live_log = {};   ///< where other commands see the output while the run goes on
   std::optional<EgressOrder> egress = {};  ///< the way out; absent: none, and `spec.doors` is false
+  std::optional<std::uint64_t> log_bytes_max = {};  ///< of both streams together; crossing it ends the run
+  bool warrant_words = false;   ///< what could not be executed is told in log and events as the original protocol does
+  bool budget_time = false;     ///< the time limit is the contract's budget: passing it is `budget_exceeded`
+  ResultCollector collect = {};  ///< empty: CollectResults over `given`
 };
 
 /// Looks after a run while it goes on. Called on the engine's thread.

@@ -22,7 +22,9 @@ std::int64_t NumberOf(const Json& object, std::string_view name) {
 void ObserveExtension(RunFacts& facts, std::string_view type, Json writ) {
   writ.Remove("v");
   writ.Remove("monoUs");
-  if (type == "writ.cell.prepared") {
+  if (type == "writ.contract.checked") {
+    facts.checked = std::move(writ);
+  } else if (type == "writ.cell.prepared") {
     facts.cell = std::move(writ);
   } else if (type == "writ.run.ended") {
     facts.ended = std::move(writ);

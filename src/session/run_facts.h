@@ -23,6 +23,7 @@ struct RunFacts {
 
   // Facts of `writ.*` events; an object without `v` and `monoUs`.
   std::optional<canon::Json> host;     ///< run.claimed
+  std::optional<canon::Json> checked;  ///< writ.contract.checked
   std::optional<canon::Json> cell;     ///< writ.cell.prepared
   std::optional<canon::Json> ended;    ///< writ.run.ended
   std::optional<canon::Json> interrupted;

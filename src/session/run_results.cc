@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/utf8.h"
 #include "contract/event.h"
 #include "crypto/digest.h"
 #include "session/blob_intake.h"
@@ -96,22 +97,34 @@ Result<> TakeChanges(RunResults& results, isolation::Session& guest, BlobIntake&
                                         [&](std::string_view text) { return redactor.Write(AsBytes(text), keep); }));
   WRIT_TRY("diff", redactor.Finish(keep));
   const std::string hash = WRIT_TRY("diff", diff.Finish(Durability::kBuffered));
-  if (hash.empty()) return {};
-  results.artifacts.push_back({"diff", "", hash, diff.bytes()});
-  results.events.push_back(event::ArtifactCreated("diff", hash));
-  results.events.push_back(event::BoundaryCrossed("out", hash, "code-diff"));
+  if (!hash.empty()) NameDiff(results, hash, diff.bytes());
   return {};
 }
 
-Result<> TakeOutput(RunResults& results, GuestOutput& output) {
-  const auto captured = WRIT_TRY("log", output.Finish(Durability::kBuffered));
+}  // namespace
+
+void NameDiff(RunResults& results, std::string hash, std::uint64_t bytes) {
+  results.events.push_back(event::ArtifactCreated("diff", hash));
+  results.events.push_back(event::BoundaryCrossed("out", hash, "code-diff"));
+  results.artifacts.push_back({"diff", "", std::move(hash), bytes});
+}
+
+Result<> CollectLog(RunResults& results, GuestOutput& output, storage::BlobStore& blobs, const LogKeeping& keeping) {
+  auto captured = WRIT_TRY("log", output.Finish(Durability::kBuffered));
+  if (keeping.as_utf8 && !captured.log.hash.empty()) {
+    const std::string text = WRIT_TRY("log", blobs.Get(captured.log.hash, captured.log.bytes));
+    if (!IsUtf8(text)) {
+      const std::string valid = ToValidUtf8(text);
+      captured.log = {WRIT_TRY("log", blobs.Put(AsBytes(valid), Durability::kBuffered)), valid.size()};
+    }
+  }
   if (!captured.log.hash.empty()) {
     results.artifacts.push_back({"log", "", captured.log.hash, captured.log.bytes});
     results.events.push_back(event::ArtifactCreated("log", captured.log.hash));
     results.events.push_back(event::BoundaryCrossed("out", captured.log.hash, "session-log"));
   }
   const auto keep = [&](const char* name, const CapturedStream& stream) {
-    if (stream.hash.empty()) return;
+    if (stream.hash.empty() || !keeping.streams) return;
     results.artifacts.push_back({name, "", stream.hash, stream.bytes});
     results.events.push_back(event::Extension(
         "writ.stream.kept", Json::Of({{"stream", name}, {"sha256", stream.hash}, {"bytes", stream.bytes}})));
@@ -126,6 +139,8 @@ Result<> TakeOutput(RunResults& results, GuestOutput& output) {
   redacted("stderr", captured.redacted_err);
   return {};
 }
+
+namespace {
 
 void NameOutput(RunResults& results, const workspace::CollectedOutput& output, const BlobIntake& intake) {
   results.events.push_back(event::Extension(
@@ -184,17 +199,27 @@ Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake&
 
 }  // namespace
 
-Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places) {
-  RunResults results;
+Result<> CollectOutputs(RunResults& results, isolation::Session& guest, const ResultPlaces& places) {
   BlobIntake intake(places.blobs, places.redaction);
-  if (guest != nullptr) WRIT_TRY("collect", TakeChanges(results, *guest, intake, places));
-  WRIT_TRY("collect", TakeOutput(results, output));
-  if (guest != nullptr) WRIT_TRY("collect", TakeOutputs(results, *guest, intake, places));
+  return TakeOutputs(results, guest, intake, places);
+}
+
+Result<> SealResults(RunResults& results, const ResultPlaces& places) {
   for (Json& said : results.events) RedactEvent(places.redaction, said);
   // Everything at once, and before anything is named: many small blobs cost little more than one.
   std::vector<std::string> hashes;
   for (const auto& artifact : results.artifacts) hashes.push_back(artifact.hash);
   if (!hashes.empty()) WRIT_TRY("collect", places.blobs.MakeDurable(hashes));
+  return {};
+}
+
+Result<RunResults> CollectResults(isolation::Session* guest, GuestOutput& output, const ResultPlaces& places) {
+  RunResults results;
+  BlobIntake intake(places.blobs, places.redaction);
+  if (guest != nullptr) WRIT_TRY("collect", TakeChanges(results, *guest, intake, places));
+  WRIT_TRY("collect", CollectLog(results, output, places.blobs));
+  if (guest != nullptr) WRIT_TRY("collect", TakeOutputs(results, *guest, intake, places));
+  WRIT_TRY("collect", SealResults(results, places));
   return results;
 }
 

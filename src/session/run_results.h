@@ -35,6 +35,21 @@ struct ResultPlaces {
   const Redaction& redaction;
 };
 
+/// Parts of CollectResults, for workspaces whose changes are found in another way. In the order of the chain: what was
+/// changed, then these, then SealResults.
+
+/// What is kept of the guest's output.
+struct LogKeeping {
+  bool streams = true;    ///< each stream by itself too
+  bool as_utf8 = false;   ///< broken UTF-8 in the log becomes U+FFFD, as the original protocol has it
+};
+Result<> CollectLog(RunResults& results, GuestOutput& output, storage::BlobStore& blobs, const LogKeeping& keeping = {});
+Result<> CollectOutputs(RunResults& results, isolation::Session& guest, const ResultPlaces& places);
+/// Names a diff that is stored already.
+void NameDiff(RunResults& results, std::string hash, std::uint64_t bytes);
+/// Redacts the events and makes every artifact durable.
+Result<> SealResults(RunResults& results, const ResultPlaces& places);
+
 /// Collects changes, diff, log and declared outputs. Precondition: the guest's last process is dead. `guest` is null
 /// when nothing was started: then only the (empty) log is looked at. Everything is durable when this returns.
 /// Secrets are redacted in contents, diff, log, names and events. A change whose name or link target holds one is only

@@ -182,6 +182,10 @@ Result<> Init::MountLayers(const CellLaunch& launch, std::vector<sys::UniqueFd>&
     WRIT_TRY("inputs", MountInputs(fds[next++]));
     enforced_["inputs"] = "overlay-read-only";
   }
+  if (launch.tools) {
+    WRIT_TRY("tools", MountTools(fds[next++]));
+    enforced_["tools"] = "overlay-read-only";
+  }
   return {};
 }
 
@@ -215,7 +219,7 @@ Result<> Init::Launch() {
   auto message = WRIT_TRY("wait for a launch", Receive(Deadline::Never()));
   const auto launch = WRIT_TRY("launch", DecodeCellLaunch(message.bytes));
   auto& fds = message.fds;
-  const std::size_t expected = 1u + (launch.terminal ? 0 : 2) + launch.stdin_fd + launch.workspace + launch.inputs;
+  const std::size_t expected = 1u + (launch.terminal ? 0 : 2) + launch.stdin_fd + launch.workspace + launch.inputs + launch.tools;
   if (fds.size() != expected) return Fail(Code::kInternal, "a launch brings {} descriptors, not {}", expected, fds.size());
   const auto bytes = WRIT_TRY("launch", ReadBody(fds[0]));
   const LaunchBody body = WRIT_TRY("launch", DecodeLaunchBody(bytes));

@@ -37,7 +37,7 @@ class Jail {
   Result<> SayHello();
   Result<> Handle(const sys::Message& message);
   struct Layers {
-    PreparedLayer workspace, inputs;
+    PreparedLayer workspace, inputs, tools;
   };
   Result<> Give(const sys::Message& message);
   Result<> Offer();
@@ -81,7 +81,7 @@ Result<> Jail::SayHello() {
 
 Result<> Jail::Answer(CellReply reply, std::vector<int> fds, const Layers& layers) {
   reply.workspace_is_copy = layers.workspace.copied;
-  for (const PreparedLayer* layer : {&layers.workspace, &layers.inputs})
+  for (const PreparedLayer* layer : {&layers.workspace, &layers.inputs, &layers.tools})
     if (layer->mount.valid()) fds.push_back(layer->mount.get());
   WireWriter out;
   Encode(out, reply);
@@ -140,6 +140,10 @@ Result<Jail::Layers> Jail::Prepare(const Take& take, std::span<const sys::Unique
     const auto directory = WRIT_TRY("inputs", OpenSameDirectory(take.inputs_path, directories[next++]));
     layers.inputs = WRIT_TRY("prepare", PrepareInputs(directory));
   }
+  if (!take.tools_path.empty()) {
+    const auto directory = WRIT_TRY("tools", OpenSameDirectory(take.tools_path, directories[next++]));
+    layers.tools = WRIT_TRY("prepare", PrepareInputs(directory));
+  }
   return layers;
 }
 
@@ -147,7 +151,7 @@ Result<> Jail::Give(const sys::Message& message) {
   const auto give = [&]() -> Result<> {
     const Take take = WRIT_TRY("take", DecodeTake(message.bytes));
     std::span<const sys::UniqueFd> directories = message.fds;
-    const std::size_t expected = !take.root_path.empty() + !take.workspace_path.empty() + !take.inputs_path.empty();
+    const std::size_t expected = !take.root_path.empty() + !take.workspace_path.empty() + !take.inputs_path.empty() + !take.tools_path.empty();
     if (directories.size() != expected)
       return Fail(Code::kInvalid, "{} directories were named and {} descriptors sent", expected, directories.size());
     expected_ = take.limits;

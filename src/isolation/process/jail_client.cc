@@ -89,7 +89,7 @@ Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline, bool for
   if (reply.error) return std::unexpected(std::move(*reply.error));
   const bool held = for_held_cell && !reply.offer;
   const std::size_t named = held ? 0 : 2 + reply.stats.size();
-  if (answer.fds.size() < named || answer.fds.size() > named + 2)
+  if (answer.fds.size() < named || answer.fds.size() > named + 3)
     return Fail(Code::kInternal, "writ-jail sent {} descriptors", answer.fds.size());
   TakenCell cell;
   cell.name = reply.cell;
@@ -103,6 +103,7 @@ Result<std::optional<TakenCell>> JailClient::Receive(Deadline deadline, bool for
   for (std::size_t i = 0; i < reply.stats.size(); ++i) cell.stats.emplace_back(reply.stats[i], std::move(answer.fds[2 + i]));
   if (answer.fds.size() > named) cell.workspace = std::move(answer.fds[named]);
   if (answer.fds.size() > named + 1) cell.inputs = std::move(answer.fds[named + 1]);
+  if (answer.fds.size() > named + 2) cell.tools = std::move(answer.fds[named + 2]);
   if (!reply.offer) return cell;
   ready_.push_back(std::move(cell));
   return std::nullopt;
@@ -149,7 +150,13 @@ Result<TakenCell> JailClient::TakeCell(Take take, const std::vector<int>& direct
   WRIT_TRY("ask writ-jail", sys::SendMessage(socket_, request.bytes(), directories, deadline));
   std::optional<TakenCell> taken;
   while (!taken) taken = WRIT_TRY("ask writ-jail", Receive(deadline, offered.has_value()));
-  if (!take.inputs_path.empty() && take.workspace_path.empty()) std::swap(taken->workspace, taken->inputs);
+  // Mounts come in the order of the paths that were named: each moves to the place of its own, the last one first.
+  sys::UniqueFd* const places[] = {&taken->workspace, &taken->inputs, &taken->tools};
+  const bool named[] = {!take.workspace_path.empty(), !take.inputs_path.empty(), !take.tools_path.empty()};
+  for (int place = 2; place > 0; --place) {
+    const int from = named[0] * (place > 0) + named[1] * (place > 1);
+    if (named[place] && from != place) *places[place] = std::move(*places[from]);
+  }
   if (offered) {
     taken->control = std::move(offered->control);
     taken->pidfd = std::move(offered->pidfd);

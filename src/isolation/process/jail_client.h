@@ -26,7 +26,7 @@ struct TakenCell {
   Mechanisms enforced;
   sys::UniqueFd control, pidfd;
   std::vector<std::pair<std::string, sys::UniqueFd>> stats;
-  sys::UniqueFd workspace, inputs;  ///< detached mounts to hand to PID 1
+  sys::UniqueFd workspace, inputs, tools;  ///< detached mounts to hand to PID 1
   bool workspace_is_copy = false;
 };
 

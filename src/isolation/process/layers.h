@@ -28,7 +28,7 @@ Result<PreparedLayer> PrepareWorkspace(const sys::UniqueFd& directory, const Cel
 /// files of others stay readable as far as their mode lets everybody read.
 /// `userns`: user namespace of a process with the cell's map, or an invalid descriptor when rootless.
 Result<PreparedLayer> PrepareRoot(const sys::UniqueFd& directory, const CellIds& ids);
-/// Staged inputs: readable by everybody, no mapping.
+/// Staged inputs, and tools: readable by everybody as far as their modes let everybody, no mapping.
 Result<PreparedLayer> PrepareInputs(const sys::UniqueFd& directory);
 
 }  // namespace writ::isolation::process

@@ -61,7 +61,7 @@ Error DecodeError(WireReader& in) {
 void Encode(WireWriter& out, const Take& take) {
   out.U32(static_cast<std::uint32_t>(JailRequest::kTake)).U64(take.cell);
   Encode(out, take.limits);
-  out.Text(take.root_path).Text(take.workspace_path).Text(take.inputs_path);
+  out.Text(take.root_path).Text(take.workspace_path).Text(take.inputs_path).Text(take.tools_path);
 }
 
 Result<Take> DecodeTake(ByteView bytes) {
@@ -73,6 +73,7 @@ Result<Take> DecodeTake(ByteView bytes) {
   take.root_path = in.Text();
   take.workspace_path = in.Text();
   take.inputs_path = in.Text();
+  take.tools_path = in.Text();
   WRIT_TRY("take", in.Done());
   return take;
 }
@@ -169,7 +170,7 @@ EndReport DecodeEndReport(WireReader& in) {
 
 void Encode(WireWriter& out, const CellLaunch& launch) {
   out.U32(launch.terminal).U32(launch.stdin_fd).U32(launch.workspace).U32(launch.workspace_is_copy).U32(launch.inputs);
-  out.U32(launch.doors);
+  out.U32(launch.doors).U32(launch.tools);
 }
 
 std::array<sys::UniqueFd*, 7> DoorsOf(NetworkDoors& doors) {
@@ -186,6 +187,7 @@ Result<CellLaunch> DecodeCellLaunch(ByteView bytes) {
   launch.workspace_is_copy = in.U32() != 0;
   launch.inputs = in.U32() != 0;
   launch.doors = in.U32() != 0;
+  launch.tools = in.U32() != 0;
   WRIT_TRY("cell launch", in.Done());
   return launch;
 }

@@ -35,7 +35,7 @@ enum class JailRequest : std::uint32_t {
 struct Take {
   std::uint64_t cell = 0;  ///< an offered one that the client holds; 0: a new one
   Limits limits;
-  std::string root_path, workspace_path, inputs_path;  ///< absolute; empty: none
+  std::string root_path, workspace_path, inputs_path, tools_path;  ///< absolute; empty: none
 };
 void Encode(WireWriter& out, const Take& take);
 Result<Take> DecodeTake(ByteView bytes);
@@ -50,7 +50,7 @@ Result<Hello> DecodeHello(ByteView bytes);
 
 /// A cell that waits for its launch. On success these descriptors follow: for a cell that the client does not hold yet,
 /// the control socket of PID 1, pidfd of PID 1 and one per name in `stats` (readable control group files); then the
-/// detached mounts of a workspace and of inputs.
+/// detached mounts of a workspace, of inputs and of tools.
 struct CellReply {
   bool offer = false;             ///< prepared ahead, not the answer to a kTake; with `error`: it could not be
   std::uint64_t cell = 0;         ///< name for kKill
@@ -89,7 +89,7 @@ Result<LaunchBody> DecodeLaunchBody(ByteView bytes);
 /// terminal, then those that the flags name.
 struct CellLaunch {
   bool terminal = false, stdin_fd = false, workspace = false, workspace_is_copy = false, inputs = false;
-  bool doors = false;
+  bool doors = false, tools = false;
 };
 void Encode(WireWriter& out, const CellLaunch& launch);
 Result<CellLaunch> DecodeCellLaunch(ByteView bytes);

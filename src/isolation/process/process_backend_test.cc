@@ -212,6 +212,27 @@ TEST_F(ProcessTier, InputsAreReadOnlyAndTheirHostPathIsHidden) {
   EXPECT_EQ(sink_.text, "given\n0\n");
 }
 
+TEST_F(ProcessTier, ToolsAreReadOnlyExecutableAndShownWithWhateverElseIs) {
+  for (const char* name : {"shown", "staged", "agent/bin"}) fs::create_directories(scratch_ / name);
+  std::ofstream(scratch_ / "shown" / "work.txt") << "work\n";
+  std::ofstream(scratch_ / "staged" / "data.txt") << "data\n";
+  std::ofstream(scratch_ / "agent" / "bin" / "hello") << "#!/bin/sh\necho agent\n";
+  fs::permissions(scratch_ / "agent" / "bin" / "hello", fs::perms(0755));
+  for (const auto& [workspace, inputs] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
+    SessionSpec spec = Shell("hello; cat /work/work.txt /in/data.txt 2>/dev/null; touch /opt/agents/x 2>/dev/null && echo WRITTEN; grep -c " +
+                             scratch_.filename().string() + " /proc/self/mountinfo; true");
+    spec.env = {"PATH=/opt/agents/bin:/usr/bin:/bin"};
+    if (workspace) spec.workspace = MakeLayer(scratch_ / "shown");
+    if (inputs) spec.inputs = MakeLayer(scratch_ / "staged");
+    spec.tools = MakeLayer(scratch_ / "agent");
+    sink_.text.clear();
+    const auto outcome = Run(std::move(spec));
+    ASSERT_TRUE(outcome) << outcome.error().what;
+    EXPECT_EQ(sink_.text, std::string("agent\n") + (workspace ? "work\n" : "") + (inputs ? "data\n" : "") + "0\n");
+  }
+  EXPECT_EQ(Output("ls /opt/agents"), "");
+}
+
 TEST_F(ProcessTier, FilesOfTheRunAreReadOnlyAndOnlyItsOwn) {
   auto spec = Shell("cat /run/writ/note /run/writ/other; ls /run /run/writ; (echo x > /run/writ/note) 2>&1; (rm /run/writ/note) 2>&1");
   spec.files = {{"note", "first\n"}, {"other", "second\n"}};

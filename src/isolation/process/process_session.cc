@@ -383,7 +383,7 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   body.accepted = spec.accepted;
   body.files = std::move(spec.files);
   CellLaunch launch{spec.terminal.has_value(), !spec.terminal && spec.stdin_fd.valid(), spec.workspace.has_value(), false,
-                    spec.inputs.has_value(), spec.doors};
+                    spec.inputs.has_value(), spec.doors, spec.tools.has_value()};
   if (spec.terminal) {
     body.rows = spec.terminal->rows;
     body.columns = spec.terminal->columns;
@@ -407,7 +407,7 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   take.limits = spec.limits;
   std::vector<int> directories;
   for (const auto& [layer, path] : {std::pair{&spec.root, &take.root_path}, {&spec.workspace, &take.workspace_path},
-                                    {&spec.inputs, &take.inputs_path}}) {
+                                    {&spec.inputs, &take.inputs_path}, {&spec.tools, &take.tools_path}}) {
     if (!*layer) continue;
     if ((*layer)->host_path.empty()) return Fail(Code::kInvalid, "a directory to show has no path");
     *path = (*layer)->host_path;
@@ -415,8 +415,8 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
   }
   TakenCell cell = WRIT_TRY("launch", jail->TakeCell(std::move(take), directories));
   launch.workspace_is_copy = cell.workspace_is_copy;
-  const sys::UniqueFd workspace = std::move(cell.workspace), inputs = std::move(cell.inputs);
-  for (const sys::UniqueFd* mount : {&workspace, &inputs})
+  const sys::UniqueFd workspace = std::move(cell.workspace), inputs = std::move(cell.inputs), tools = std::move(cell.tools);
+  for (const sys::UniqueFd* mount : {&workspace, &inputs, &tools})
     if (mount->valid()) fds.push_back(mount->get());
   auto session = std::make_unique<ProcessSession>(std::move(jail), std::move(cell), spec.limits, spec.kill_on_output_limit, sink);
   WRIT_TRY("launch", session->Launch(launch, fds));

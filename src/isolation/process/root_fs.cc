@@ -125,9 +125,9 @@ Result<> MakeEtc(int root) {
 
 /// Directories on which something is mounted later; `base` is the root itself or the upper layer over a custom root.
 Result<> MakeMountPoints(int base) {
-  for (const char* name : {"proc", "dev", "tmp", "work", "in", "out", "run"}) WRIT_TRY("mount points", MakeDirectory(base, name));
+  for (const char* name : {"proc", "dev", "tmp", "work", "in", "out", "run", "opt", "opt/agents"}) WRIT_TRY("mount points", MakeDirectory(base, name));
   WRIT_TRY("mount points", MakeDirectory(base, ".cell", 0700));
-  for (const char* name : {".cell/scratch", ".cell/workspace", ".cell/inputs", ".cell/void"})
+  for (const char* name : {".cell/scratch", ".cell/workspace", ".cell/inputs", ".cell/tools", ".cell/void"})
     WRIT_TRY("mount points", MakeDirectory(base, name));
   return MakeMountPoint(base, ".cell/empty");
 }
@@ -302,14 +302,23 @@ Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower)
   return {};
 }
 
-Result<> MountInputs(const sys::UniqueFd& lower) {
+namespace {
+
+/// Through an overlay, so that the host's path is not visible.
+Result<> MountReadOnly(const sys::UniqueFd& lower, const char* building, const char* place) {
   if (::chdir("/.cell") != 0) return FailErrno("chdir to the building place");
-  WRIT_TRY("attach the inputs", sys::AttachMount(lower, AT_FDCWD, "inputs"));
-  const auto overlay = WRIT_TRY("overlay", sys::NewMount("overlay", "lowerdir=inputs:void", kReadOnly));
-  WRIT_TRY("attach the overlay", sys::AttachMount(overlay, AT_FDCWD, "/in"));
-  if (::umount2("inputs", MNT_DETACH) != 0) return FailErrno("detach the inputs");
+  WRIT_TRY("attach", sys::AttachMount(lower, AT_FDCWD, building));
+  const auto overlay = WRIT_TRY("overlay", sys::NewMount("overlay", fmt::format("lowerdir={}:void", building), kReadOnly));
+  WRIT_TRY("attach the overlay", sys::AttachMount(overlay, AT_FDCWD, place));
+  if (::umount2(building, MNT_DETACH) != 0) return FailErrno("detach what lies below");
   if (::chdir("/") != 0) return FailErrno("chdir to the root");
   return {};
 }
+
+}  // namespace
+
+Result<> MountInputs(const sys::UniqueFd& lower) { return MountReadOnly(lower, "inputs", "/in"); }
+
+Result<> MountTools(const sys::UniqueFd& lower) { return MountReadOnly(lower, "tools", std::string(kToolsPlace).c_str()); }
 
 }  // namespace writ::isolation::process

@@ -49,5 +49,7 @@ Result<> PlaceFiles(const CellRoot& root, std::span<const PlacedFile> files);
 Result<> MountWorkspaceOverlay(const CellRoot& root, const sys::UniqueFd& lower);
 /// Shows `lower` (detached mount) read-only at /in, through an overlay so that its host path is not visible.
 Result<> MountInputs(const sys::UniqueFd& lower);
+/// The same at isolation::kToolsPlace.
+Result<> MountTools(const sys::UniqueFd& lower);
 
 }  // namespace writ::isolation::process
