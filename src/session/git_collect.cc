@@ -183,7 +183,14 @@ Result<> WriteGone(const sys::UniqueFd& in, const GitChanges& changes) {
 
 Result<GitDiff> CollectGit(const Checkout& checkout, const isolation::GuestTree* tree, isolation::Backend& backend,
                            const GitLimits& limits, Deadline deadline) {
-  if (tree == nullptr) return DiffOfUnchanged(checkout, backend, limits, deadline);
+  const auto untouched = [&]() -> Result<bool> {
+    if (tree == nullptr) return true;
+    if (tree->complete) return false;
+    const auto names = WRIT_TRY("look at what the run left", sys::ListNames(tree->root, limits.entries_max));
+    return names.empty();
+  };
+  const bool nothing = WRIT_TRY("collect", untouched());
+  if (nothing) return DiffOfUnchanged(checkout, backend, limits, deadline);
   // Beside the entry, in the cache's own directory: swept like what a crash leaves of a checkout.
   const std::string parent = checkout.entry.substr(0, checkout.entry.rfind('/'));
   const auto staging = WRIT_TRY("collect", sys::TemporaryDirectory::Create(parent, "making-"));
