@@ -1,6 +1,5 @@
-// A governed workspace of four files: checked out for the first time, seen before, and a run's changes collected, beside the
-// same git commands started plainly on the host. Medians.
-// Usage: git_bench [ROUNDS]
+// A governed workspace of four files: checked out for the first time, seen before, and a run's changes collected,
+// beside the same git commands started plainly on the host. Medians. Usage: git_bench [ROUNDS]
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -38,7 +37,9 @@ T Take(Result<T> result) {
 class FolderBlobs final : public workspace::BlobSource {
  public:
   explicit FolderBlobs(fs::path folder) : folder_(std::move(folder)) {}
-  Result<sys::UniqueFd> Open(std::string_view sha256) override { return sys::OpenFile((folder_ / sha256).string(), O_RDONLY); }
+  Result<sys::UniqueFd> Open(std::string_view sha256) override {
+    return sys::OpenFile((folder_ / sha256).string(), O_RDONLY);
+  }
 
  private:
   fs::path folder_;
@@ -61,8 +62,10 @@ double Median(std::vector<double> values) {
 }
 
 void Shell(const std::string& script) {
-  const std::string command = "set -e; export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
-                              "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; " + script;
+  const std::string command =
+      "set -e; export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
+      "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; " +
+      script;
   if (std::system(command.c_str()) != 0) Die("failed: " + script);
 }
 
@@ -78,12 +81,15 @@ std::string Keep(const fs::path& blobs, const fs::path& file) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 20;
-  auto backend = Take(isolation::process::ProcessBackend::Create({.path = "", .warm_cells = 2, .delegated_cgroup = ""}));
+  auto backend =
+      Take(isolation::process::ProcessBackend::Create({.path = "", .warm_cells = 2, .delegated_cgroup = ""}));
   const auto scratch = Take(sys::TemporaryDirectory::Create(fs::temp_directory_path().string(), "git-bench-"));
   const fs::path at = scratch.path();
-  Shell(fmt::format("mkdir {0}/repo {0}/blobs; cd {0}/repo; git init -q .; mkdir src; echo r > README.md; echo one > src/a.txt; "
-                    "echo ignored/ > .gitignore; echo c > src/c.txt; git add -A; git commit -qm one; "
-                    "git bundle create -q ../bundle HEAD; git rev-parse HEAD > ../head", at.string()));
+  Shell(fmt::format(
+      "mkdir {0}/repo {0}/blobs; cd {0}/repo; git init -q .; mkdir src; echo r > README.md; echo one > src/a.txt; "
+      "echo ignored/ > .gitignore; echo c > src/c.txt; git add -A; git commit -qm one; "
+      "git bundle create -q ../bundle HEAD; git rev-parse HEAD > ../head",
+      at.string()));
   contract::WorkspaceManifest manifest;
   std::ifstream(at / "head") >> manifest.base_ref;
   manifest.bundle_hash = Keep(at / "blobs", at / "bundle");
@@ -97,7 +103,10 @@ int main(int argc, char** argv) {
     std::shared_ptr<const session::Checkout> checkout;
     const auto get = [&] { checkout = Take(cache->Get(manifest, blobs, *backend, Deadline::After(Millis{60'000}))); };
     plain.push_back(Milliseconds([&] {
-      Shell(fmt::format("cd {}; rm -rf plain; git -c advice.detachedHead=false clone --quiet bundle plain; cd plain; git checkout --quiet {}", at.string(), manifest.base_ref));
+      Shell(
+          fmt::format("cd {}; rm -rf plain; git -c advice.detachedHead=false clone --quiet bundle plain; cd plain; git "
+                      "checkout --quiet {}",
+                      at.string(), manifest.base_ref));
     }));
     first.push_back(Milliseconds(get));
     seen.push_back(Milliseconds(get));
@@ -112,14 +121,16 @@ int main(int argc, char** argv) {
       static_cast<void>(Take(session->Wait(Deadline::After(Millis{60'000}))));
       const auto tree = Take(session->Tree(isolation::Place::kWorkspace));
       times.push_back(Milliseconds([&] {
-        static_cast<void>(Take(session::CollectGit(*checkout, &tree, *backend, options.git, Deadline::After(Millis{60'000}))));
+        static_cast<void>(
+            Take(session::CollectGit(*checkout, &tree, *backend, options.git, Deadline::After(Millis{60'000}))));
       }));
     };
     run("echo hi", untouched);
     run("echo two >> src/a.txt; echo n > n.txt", collected);
   }
   fmt::print("clone and checkout, plain on the host   {:7.2f} ms\n", Median(plain));
-  fmt::print("checkout in a cell, first seen          {:7.2f} ms   {:.2f} of plain\n", Median(first), Median(first) / Median(plain));
+  fmt::print("checkout in a cell, first seen          {:7.2f} ms   {:.2f} of plain\n", Median(first),
+             Median(first) / Median(plain));
   fmt::print("checkout seen before                    {:7.2f} ms\n", Median(seen));
   fmt::print("collect, nothing changed                {:7.2f} ms\n", Median(untouched));
   fmt::print("collect in a cell, two files changed    {:7.2f} ms\n", Median(collected));

@@ -20,7 +20,9 @@ constexpr std::size_t kFilesMax = 100'000;
 constexpr std::size_t kHeadBytesMax = 4096;
 
 /// COMMIT-SHA256.bundle
-std::string NameOf(std::string_view commit, std::string_view sha256) { return fmt::format("{}-{}.bundle", commit, sha256); }
+std::string NameOf(std::string_view commit, std::string_view sha256) {
+  return fmt::format("{}-{}.bundle", commit, sha256);
+}
 
 Result<Bundle> Look(const sys::UniqueFd& directory, const std::string& folder, const std::string& name) {
   const auto file = WRIT_TRY("bundle", sys::OpenBeneath(directory, name, O_RDONLY | O_NONBLOCK));
@@ -64,7 +66,8 @@ Result<> Evict(const sys::UniqueFd& directory, const std::string& keep, std::uin
   std::ranges::sort(files, {}, &Old::used_ns);
   for (const Old& file : files) {
     if (bytes <= bytes_max) break;
-    if (::unlinkat(directory.get(), file.name.c_str(), 0) != 0 && errno != ENOENT) return FailErrno("remove an old bundle");
+    if (::unlinkat(directory.get(), file.name.c_str(), 0) != 0 && errno != ENOENT)
+      return FailErrno("remove an old bundle");
     bytes -= file.bytes;
   }
   return {};
@@ -89,13 +92,18 @@ Result<Bundle> BundleOfHead(const Repository& repository, const std::string& dir
   }
   const auto place = WRIT_TRY("bundles", sys::TemporaryDirectory::Create(directory, "making-"));
   const UserGit git(repository.top);
-  WRIT_TRY("bundle the history", git.Output({.args = {"bundle", "create", "--quiet", place.path() + "/bundle", "HEAD"}, .input = {}, .env = {}}, deadline));
+  WRIT_TRY(
+      "bundle the history",
+      git.Output({.args = {"bundle", "create", "--quiet", place.path() + "/bundle", "HEAD"}, .input = {}, .env = {}},
+                 deadline));
   Bundle bundle = WRIT_TRY("bundles", Look(place.fd(), place.path(), "bundle"));
   if (bundle.bytes > bundle_bytes_max)
-    return Fail(Code::kExhausted, "the history of this repository is a bundle of {} bytes; a plane takes {} at most", bundle.bytes, bundle_bytes_max);
+    return Fail(Code::kExhausted, "the history of this repository is a bundle of {} bytes; a plane takes {} at most",
+                bundle.bytes, bundle_bytes_max);
   const auto file = WRIT_TRY("bundles", sys::OpenBeneath(place.fd(), "bundle", O_RDONLY));
   std::string head(std::min<std::uint64_t>(bundle.bytes, kHeadBytesMax), '\0');
-  const auto got = WRIT_TRY("bundles", sys::ReadFull(file.get(), std::span(reinterpret_cast<std::uint8_t*>(head.data()), head.size())));
+  const auto got = WRIT_TRY(
+      "bundles", sys::ReadFull(file.get(), std::span(reinterpret_cast<std::uint8_t*>(head.data()), head.size())));
   head.resize(got);
   if (HeadIn(head) != repository.head)
     return Fail(Code::kUnavailable, "HEAD moved on while the repository was captured; try again when it stands still");

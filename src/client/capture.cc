@@ -21,17 +21,21 @@ namespace {
 
 using workspace::PatternList;
 
-constexpr std::size_t kUntrackedMax = 100'000;       ///< of a manifest, files and denied paths each
-constexpr std::size_t kListBytesMax = 256u << 20;    ///< of a list of names from git
-constexpr std::size_t kNamedMax = 10;                ///< paths named in an error
+constexpr std::size_t kUntrackedMax = 100'000;     ///< of a manifest, files and denied paths each
+constexpr std::size_t kListBytesMax = 256u << 20;  ///< of a list of names from git
+constexpr std::size_t kNamedMax = 10;              ///< paths named in an error
 
 struct Listed {
   std::vector<std::string> tracked, untracked;
 };
 
 Result<Listed> ListFiles(const UserGit& git, Deadline deadline) {
-  const std::string text = WRIT_TRY("list files", git.Output({.args = {"ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"},
-                                                              .input = {}, .out_bytes_max = kListBytesMax, .env = {}}, deadline));
+  const std::string text =
+      WRIT_TRY("list files", git.Output({.args = {"ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"},
+                                         .input = {},
+                                         .out_bytes_max = kListBytesMax,
+                                         .env = {}},
+                                        deadline));
   auto entries = WRIT_TRY("list files", SplitNul(text));
   Listed listed;
   for (std::string& entry : entries) {
@@ -43,8 +47,14 @@ Result<Listed> ListFiles(const UserGit& git, Deadline deadline) {
 
 /// Every path that any commit of the history added, and those of the index.
 Result<std::set<std::string>> DeniedInHistory(const UserGit& git, const PatternList& deny, Deadline deadline) {
-  const std::string text = WRIT_TRY("look through the history", git.Output({.args = {"log", "-z", "-m", "--root", "--no-renames", "--no-ext-diff", "--no-textconv", "--diff-filter=A",
-                                                         "--name-only", "--format=", "HEAD", "--"}, .input = {}, .out_bytes_max = kListBytesMax, .env = {}}, deadline));
+  const std::string text =
+      WRIT_TRY("look through the history",
+               git.Output({.args = {"log", "-z", "-m", "--root", "--no-renames", "--no-ext-diff", "--no-textconv",
+                                    "--diff-filter=A", "--name-only", "--format=", "HEAD", "--"},
+                           .input = {},
+                           .out_bytes_max = kListBytesMax,
+                           .env = {}},
+                          deadline));
   std::set<std::string> denied;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\0', at), text.size());
@@ -64,9 +74,12 @@ Error TrackedDenied(const std::set<std::string>& denied) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", EscapeVisible(path));
   }
   if (denied.size() > kNamedMax) names += fmt::format(" and {} more", denied.size() - kNamedMax);
-  return {Code::kDenied, fmt::format("the repository has committed files that must not leave this machine: {}. The bundle holds the full "
-                                     "history, so removing them in a new commit is not enough: rewrite the history without them (git "
-                                     "filter-repo --invert-paths --path NAME), or allow tracked files to match deny patterns", names)};
+  return {
+      Code::kDenied,
+      fmt::format("the repository has committed files that must not leave this machine: {}. The bundle holds the full "
+                  "history, so removing them in a new commit is not enough: rewrite the history without them (git "
+                  "filter-repo --invert-paths --path NAME), or allow tracked files to match deny patterns",
+                  names)};
 }
 
 /// Why an untracked path cannot travel; empty: it can.
@@ -78,7 +91,8 @@ std::string Unfit(const std::string& path) {
 
 class Untracked {
  public:
-  Untracked(const sys::UniqueFd& top, const PatternList& deny, const PatternList& allow, const CaptureRequest& request, Captured& captured)
+  Untracked(const sys::UniqueFd& top, const PatternList& deny, const PatternList& allow, const CaptureRequest& request,
+            Captured& captured)
       : top_(top), deny_(deny), allow_(allow), request_(request), captured_(captured) {}
 
   Result<> Take(const std::string& path) {
@@ -86,7 +100,8 @@ class Untracked {
     const std::string unfit = Unfit(path);
     if (deny_.Matches(path)) {
       if (!unfit.empty()) return {};  // it stays here, and no manifest can say so
-      if (manifest.denied_paths.size() == kUntrackedMax) return Fail(Code::kExhausted, "more than {} denied untracked files", kUntrackedMax);
+      if (manifest.denied_paths.size() == kUntrackedMax)
+        return Fail(Code::kExhausted, "more than {} denied untracked files", kUntrackedMax);
       manifest.denied_paths.push_back(path);
       return {};
     }
@@ -98,8 +113,10 @@ class Untracked {
     const auto meta = WRIT_TRY(EscapeVisible(path), sys::MetaOf(file->get()));
     if (meta.type != sys::FileType::kRegular) return Skip(path, "no regular file");
     if (meta.bytes > request_.blob_bytes_max)
-      return Fail(Code::kExhausted, "untracked file {} has {} bytes; a plane takes {} at most", EscapeVisible(path), meta.bytes, request_.blob_bytes_max);
-    if (manifest.untracked_files.size() == kUntrackedMax) return Fail(Code::kExhausted, "more than {} untracked files", kUntrackedMax);
+      return Fail(Code::kExhausted, "untracked file {} has {} bytes; a plane takes {} at most", EscapeVisible(path),
+                  meta.bytes, request_.blob_bytes_max);
+    if (manifest.untracked_files.size() == kUntrackedMax)
+      return Fail(Code::kExhausted, "more than {} untracked files", kUntrackedMax);
     std::string hash = HexEncode(WRIT_TRY(EscapeVisible(path), hasher_.Hash(file->get(), meta.bytes)));
     captured_.uploads.push_back({hash, fmt::format("{}/{}", captured_.repository, path), {}});
     manifest.untracked_files.push_back({path, std::move(hash), meta.bytes});
@@ -124,7 +141,9 @@ class Untracked {
 Result<Captured> Capture(const CaptureRequest& request, Deadline deadline) {
   const Repository repository = WRIT_TRY("capture", FindRepository(request.repository, deadline));
   if (repository.shallow)
-    return Fail(Code::kUnavailable, "capture: {} is a shallow clone, which cannot be bundled; git fetch --unshallow completes it", EscapeVisible(repository.top));
+    return Fail(Code::kUnavailable,
+                "capture: {} is a shallow clone, which cannot be bundled; git fetch --unshallow completes it",
+                EscapeVisible(repository.top));
   const UserGit git(repository.top);
   std::vector<std::string> deny_texts = workspace::DefaultDenyPatterns();
   deny_texts.insert(deny_texts.end(), request.deny.begin(), request.deny.end());
@@ -146,14 +165,19 @@ Result<Captured> Capture(const CaptureRequest& request, Deadline deadline) {
     if (!denied.empty()) return std::unexpected(TrackedDenied(denied).Doing("capture"));
   }
 
-  const Bundle bundle = WRIT_TRY("capture", BundleOfHead(repository, request.bundles, request.blob_bytes_max, request.bundles_bytes_max, deadline));
+  const Bundle bundle = WRIT_TRY("capture", BundleOfHead(repository, request.bundles, request.blob_bytes_max,
+                                                         request.bundles_bytes_max, deadline));
   captured.manifest.bundle_hash = bundle.sha256;
   captured.bundle_reused = bundle.reused;
   captured.uploads.push_back({bundle.sha256, bundle.path, {}});
 
-  std::string dirty = WRIT_TRY("capture", git.Output({.args = {"diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color",
-                                                               "--ignore-submodules=dirty", repository.head, "--"},
-                                                      .input = {}, .out_bytes_max = request.blob_bytes_max, .env = {}}, deadline));
+  std::string dirty =
+      WRIT_TRY("capture", git.Output({.args = {"diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color",
+                                               "--ignore-submodules=dirty", repository.head, "--"},
+                                      .input = {},
+                                      .out_bytes_max = request.blob_bytes_max,
+                                      .env = {}},
+                                     deadline));
   if (!dirty.empty()) {
     captured.manifest.dirty_diff_hash = crypto::Sha256Hex(dirty);
     captured.uploads.push_back({*captured.manifest.dirty_diff_hash, {}, std::move(dirty)});

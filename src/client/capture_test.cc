@@ -25,16 +25,21 @@ class CaptureTest : public RepositoryTest {
     request.deny_tracked = tracked;
     return Capture(request, Soon());
   }
-  static std::string ContentOf(const Upload& upload) { return upload.file.empty() ? upload.bytes : ReadText(upload.file); }
+  static std::string ContentOf(const Upload& upload) {
+    return upload.file.empty() ? upload.bytes : ReadText(upload.file);
+  }
 };
 
 TEST_F(CaptureTest, RecordedWorkspaceIsCapturedAgain) {
   const canon::Json file = test::VectorFile("workspace.json");
   const canon::Json& manifest = *file.Find("manifest");
-  std::ofstream(scratch_ / "bundle", std::ios::binary) << *Base64DecodeLenient(*file.Find("blobs")->array()[0].FindString("base64"));
-  std::ofstream(scratch_ / "dirty", std::ios::binary) << *Base64DecodeLenient(*file.Find("blobs")->array()[1].FindString("base64"));
+  std::ofstream(scratch_ / "bundle", std::ios::binary)
+      << *Base64DecodeLenient(*file.Find("blobs")->array()[0].FindString("base64"));
+  std::ofstream(scratch_ / "dirty", std::ios::binary)
+      << *Base64DecodeLenient(*file.Find("blobs")->array()[1].FindString("base64"));
   const std::string base = *manifest.FindString("baseRef");
-  Shell("git fetch -q ../bundle HEAD; git checkout -q -B main " + base + "; git apply ../dirty; echo untracked > note.md; echo S=1 > .env;"
+  Shell("git fetch -q ../bundle HEAD; git checkout -q -B main " + base +
+        "; git apply ../dirty; echo untracked > note.md; echo S=1 > .env;"
         "echo other > other.txt; mkdir ignored; echo i > ignored/i.md");
   const auto captured = Take({"*.md", ".env"});
   ASSERT_TRUE(captured) << captured.error().what;
@@ -68,13 +73,17 @@ TEST_F(CaptureTest, BundleIsReusedUntilHeadMovesAndMendedWhenDamaged) {
   const auto fourth = Take();
   ASSERT_TRUE(fourth) << fourth.error().what;
   EXPECT_FALSE(fourth->bundle_reused);
-  Shell("git clone -q " + fourth->uploads[0].file + " ../copy; test \"$(git -C ../copy rev-parse HEAD)\" = \"$(git rev-parse HEAD)\"");
+  Shell("git clone -q " + fourth->uploads[0].file +
+        " ../copy; test \"$(git -C ../copy rev-parse HEAD)\" = \"$(git rev-parse HEAD)\"");
 }
 
 TEST_F(CaptureTest, DenyWinsAndWhatCannotTravelIsNamed) {
-  Shell("echo one > a; git add -A; git commit -qm one; mkdir d; echo k > d/server.key; echo x > d/x; ln -s /etc/passwd link; mkfifo pipe;"
-        "echo n > 'new\nline'; echo b > 'back\\slash'; mkdir nested; git init -q nested; echo e > .env.local; mkdir id_rsa_dir; echo z > id_rsa_dir/z;"
-        "ln -s /etc dirlink; echo u > 'caf\303\251'");
+  Shell(
+      "echo one > a; git add -A; git commit -qm one; mkdir d; echo k > d/server.key; echo x > d/x; ln -s /etc/passwd "
+      "link; mkfifo pipe;"
+      "echo n > 'new\nline'; echo b > 'back\\slash'; mkdir nested; git init -q nested; echo e > .env.local; mkdir "
+      "id_rsa_dir; echo z > id_rsa_dir/z;"
+      "ln -s /etc dirlink; echo u > 'caf\303\251'");
   const auto captured = Take({"**"});
   ASSERT_TRUE(captured) << captured.error().what;
   std::vector<std::string> taken;
@@ -110,7 +119,9 @@ TEST_F(CaptureTest, TrackedDeniedFilesAreListedOrRefused) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().what.find(".env"), std::string::npos) << refused.error().what;
   // Staged but never committed: in the dirty diff.
-  Shell("rm -rf .git a; git init -q -b main .; echo one > a; git add -A; git commit -qm one; echo k > x.pem; git add -f x.pem");
+  Shell(
+      "rm -rf .git a; git init -q -b main .; echo one > a; git add -A; git commit -qm one; echo k > x.pem; git add -f "
+      "x.pem");
   refused = Take({}, DenyTracked::kRefuse);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().what.find("x.pem"), std::string::npos) << refused.error().what;
@@ -119,12 +130,17 @@ TEST_F(CaptureTest, TrackedDeniedFilesAreListedOrRefused) {
 }
 
 TEST_F(CaptureTest, Attack30_ProgramsOfTheRepositoryDoNotRun) {
-  Shell("printf 'bin\\0' > a.bin; echo one > a; echo '*.bin diff=evil' > .gitattributes; git add -A; git commit -qm one;"
-        "printf '#!/bin/sh\\ntouch " + scratch_.string() + "/pwned\\n' > ../evil; chmod 755 ../evil;"
-        "git config core.fsmonitor " + (scratch_ / "evil").string() + "; git config diff.external " + (scratch_ / "evil").string() +
-        "; git config diff.evil.textconv " + (scratch_ / "evil").string() + "; git config diff.evil.command " + (scratch_ / "evil").string() +
-        "; git config core.pager " + (scratch_ / "evil").string() + "; mkdir -p .git/hooks; for h in post-index-change reference-transaction"
-        " post-checkout pre-commit; do cp ../evil .git/hooks/$h; done; rm -f ../pwned");
+  Shell(
+      "printf 'bin\\0' > a.bin; echo one > a; echo '*.bin diff=evil' > .gitattributes; git add -A; git commit -qm one;"
+      "printf '#!/bin/sh\\ntouch " +
+      scratch_.string() +
+      "/pwned\\n' > ../evil; chmod 755 ../evil;"
+      "git config core.fsmonitor " +
+      (scratch_ / "evil").string() + "; git config diff.external " + (scratch_ / "evil").string() +
+      "; git config diff.evil.textconv " + (scratch_ / "evil").string() + "; git config diff.evil.command " +
+      (scratch_ / "evil").string() + "; git config core.pager " + (scratch_ / "evil").string() +
+      "; mkdir -p .git/hooks; for h in post-index-change reference-transaction"
+      " post-checkout pre-commit; do cp ../evil .git/hooks/$h; done; rm -f ../pwned");
   std::ofstream(repo_ / "a") << "two\n";
   std::ofstream(repo_ / "a.bin", std::ios::binary) << std::string("more\0", 5);
   const auto captured = Take({"**"});
@@ -138,8 +154,10 @@ TEST_F(CaptureTest, Attack30_ProgramsOfTheRepositoryDoNotRun) {
 TEST_F(CaptureTest, UsersDiffSettingsDoNotChangeTheDiff) {
   Shell("mkdir d; echo one > d/a; git add -A; git commit -qm one; echo two > d/a");
   const std::string plain = Shell("git diff --binary HEAD");
-  Shell("git config --global diff.noprefix true; git config --global color.ui always; git config --global diff.mnemonicPrefix true;"
-        "git config --global diff.relative true; git config --global core.pager 'sed s/two/pager/'");
+  Shell(
+      "git config --global diff.noprefix true; git config --global color.ui always; git config --global "
+      "diff.mnemonicPrefix true;"
+      "git config --global diff.relative true; git config --global core.pager 'sed s/two/pager/'");
   CaptureRequest request;
   request.repository = (repo_ / "d").string();
   request.bundles = (scratch_ / "state/bundles").string();
@@ -154,7 +172,9 @@ TEST_F(CaptureTest, PlacesThatCannotBeCaptured) {
   auto refused = Take();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kNotFound) << refused.error().what;  // no commit
-  Shell("echo one > a; git add -A; git commit -qm one; echo two > a; git commit -qam two; git clone -q --depth 1 file://$PWD ../shallow");
+  Shell(
+      "echo one > a; git add -A; git commit -qm one; echo two > a; git commit -qam two; git clone -q --depth 1 "
+      "file://$PWD ../shallow");
   CaptureRequest request;
   request.bundles = (scratch_ / "state/bundles").string();
   request.repository = (scratch_ / "shallow").string();
@@ -175,9 +195,11 @@ TEST_F(CaptureTest, GitThatHangsOrFloodsIsEnded) {
   const std::string path = ::getenv("PATH");
   ::setenv("PATH", (scratch_ / "bin").string().append(":").append(path).c_str(), 1);
   const UserGit git(repo_.string());
-  EXPECT_EQ(git.Run({.args = {"status"}, .input = {}, .env = {}}, Deadline::After(Millis{50})).error().code, Code::kDeadline);
+  EXPECT_EQ(git.Run({.args = {"status"}, .input = {}, .env = {}}, Deadline::After(Millis{50})).error().code,
+            Code::kDeadline);
   Shell("printf '#!/bin/sh\\nyes\\n' > ../bin/git");
-  EXPECT_EQ(git.Run({.args = {"status"}, .input = {}, .out_bytes_max = 1000, .env = {}}, Soon()).error().code, Code::kExhausted);
+  EXPECT_EQ(git.Run({.args = {"status"}, .input = {}, .out_bytes_max = 1000, .env = {}}, Soon()).error().code,
+            Code::kExhausted);
   ::setenv("PATH", (scratch_ / "none").string().c_str(), 1);
   EXPECT_EQ(git.Run({.args = {"status"}, .input = {}, .env = {}}, Soon()).error().code, Code::kUnavailable);
   ::setenv("PATH", path.c_str(), 1);

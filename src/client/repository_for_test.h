@@ -33,7 +33,8 @@ class RepositoryTest : public testing::Test {
     std::ofstream(scratch_ / "script") << "set -e\ncd " << repo_.string() << "\n" << script << "\n";
     const std::string command = "env -i PATH=/usr/bin:/bin HOME=" + scratch_.string() +
                                 " GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a"
-                                " GIT_COMMITTER_EMAIL=a@b sh " + (scratch_ / "script").string() + " 2>&1";
+                                " GIT_COMMITTER_EMAIL=a@b sh " +
+                                (scratch_ / "script").string() + " 2>&1";
     FILE* pipe = ::popen(command.c_str(), "r");
     std::string out;
     char buffer[4096];

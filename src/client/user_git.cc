@@ -27,16 +27,28 @@ constexpr std::uint64_t kErrBytesMax = 64u << 10;
 constexpr std::size_t kComplaintColumnsMax = 500;
 
 /// Settings above every configuration file. Filters stay: without them a working tree under LFS looks changed.
-constexpr std::array kSettings = {
-    "core.hooksPath=/dev/null", "core.fsmonitor=false",     "core.pager=cat",          "core.quotePath=true",
-    "core.askPass=",            "diff.noprefix=false",      "diff.mnemonicPrefix=false",
-    "diff.submodule=short",     "diff.orderFile=/dev/null", "diff.relative=false",     "diff.suppressBlankEmpty=false",
-    "color.ui=false",           "protocol.ext.allow=never", "advice.detachedHead=false", "apply.ignoreWhitespace=no",
-    "apply.whitespace=nowarn",  "gc.auto=0",                "maintenance.auto=false"};
+constexpr std::array kSettings = {"core.hooksPath=/dev/null",
+                                  "core.fsmonitor=false",
+                                  "core.pager=cat",
+                                  "core.quotePath=true",
+                                  "core.askPass=",
+                                  "diff.noprefix=false",
+                                  "diff.mnemonicPrefix=false",
+                                  "diff.submodule=short",
+                                  "diff.orderFile=/dev/null",
+                                  "diff.relative=false",
+                                  "diff.suppressBlankEmpty=false",
+                                  "color.ui=false",
+                                  "protocol.ext.allow=never",
+                                  "advice.detachedHead=false",
+                                  "apply.ignoreWhitespace=no",
+                                  "apply.whitespace=nowarn",
+                                  "gc.auto=0",
+                                  "maintenance.auto=false"};
 
 std::vector<std::string> Environment(const GitCall& call) {
-  std::vector<std::string> env = {"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=/bin/false", "GIT_PAGER=cat",
-                                  "GIT_OPTIONAL_LOCKS=0", "GIT_ATTR_NOSYSTEM=1"};
+  std::vector<std::string> env = {"LC_ALL=C",      "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=/bin/false",
+                                  "GIT_PAGER=cat", "GIT_OPTIONAL_LOCKS=0",  "GIT_ATTR_NOSYSTEM=1"};
   for (const char* name : {"PATH", "HOME", "XDG_CONFIG_HOME", "USER"})
     if (const char* value = ::getenv(name)) env.push_back(fmt::format("{}={}", name, value));
   for (const auto& [name, value] : call.env) env.push_back(fmt::format("{}={}", name, value));
@@ -88,7 +100,8 @@ class Child {
   ~Child() {
     if (pid_ < 0) return;
     ::kill(-pid_, SIGKILL);  // a process group of its own
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   Result<int> Wait(Deadline deadline) {
     pollfd end{fd_.get(), POLLIN, 0};
@@ -132,12 +145,14 @@ Result<pid_t> Spawn(const std::string& directory, const GitCall& call, int in, i
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (failed != 0)
-    return Fail(Code::kUnavailable, "git cannot be started ({}); it must be installed and in PATH", std::strerror(failed));
+    return Fail(Code::kUnavailable, "git cannot be started ({}); it must be installed and in PATH",
+                std::strerror(failed));
   return pid;
 }
 
 /// Reads both pipes to their ends.
-Result<> ReadBoth(sys::UniqueFd& out, sys::UniqueFd& err, GitAnswer& answer, std::uint64_t out_bytes_max, Deadline deadline) {
+Result<> ReadBoth(sys::UniqueFd& out, sys::UniqueFd& err, GitAnswer& answer, std::uint64_t out_bytes_max,
+                  Deadline deadline) {
   std::vector<char> buffer(64u << 10);
   while (out.valid() || err.valid()) {
     std::array<pollfd, 2> waits{{{out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
@@ -155,7 +170,8 @@ Result<> ReadBoth(sys::UniqueFd& out, sys::UniqueFd& err, GitAnswer& answer, std
       if (got == 0) {
         from.Reset();
       } else if (i == 0) {
-        if (answer.out.size() + bytes > out_bytes_max) return Fail(Code::kExhausted, "git wrote more than {} bytes", out_bytes_max);
+        if (answer.out.size() + bytes > out_bytes_max)
+          return Fail(Code::kExhausted, "git wrote more than {} bytes", out_bytes_max);
         answer.out.append(buffer.data(), bytes);
       } else {
         answer.err.append(buffer.data(), std::min<std::size_t>(bytes, kErrBytesMax - answer.err.size()));
@@ -194,16 +210,22 @@ Result<std::string> UserGit::Output(const GitCall& call, Deadline deadline) cons
 
 Result<Repository> FindRepository(const std::string& directory, Deadline deadline) {
   const UserGit git(directory);
-  const auto answer = WRIT_TRY("repository", git.Run({.args = {"rev-parse", "--is-shallow-repository", "--show-toplevel", "--verify", "HEAD^{commit}"},
-                                                      .input = {}, .env = {}}, deadline));
+  const auto answer = WRIT_TRY(
+      "repository",
+      git.Run({.args = {"rev-parse", "--is-shallow-repository", "--show-toplevel", "--verify", "HEAD^{commit}"},
+               .input = {},
+               .env = {}},
+              deadline));
   if (answer.code != 0) {
-    return Fail(Code::kNotFound, "{} is no git working tree with a commit: {}", EscapeVisible(directory), Complaint(answer.err));
+    return Fail(Code::kNotFound, "{} is no git working tree with a commit: {}", EscapeVisible(directory),
+                Complaint(answer.err));
   }
   // Three lines; only the middle one, a path, may hold line ends of its own.
   std::string_view text = answer.out;
   if (text.ends_with('\n')) text.remove_suffix(1);
   const std::size_t first = text.find('\n'), last = text.rfind('\n');
-  if (first == text.npos || first == last) return Fail(Code::kCorrupt, "git's answer about the repository is not understood");
+  if (first == text.npos || first == last)
+    return Fail(Code::kCorrupt, "git's answer about the repository is not understood");
   Repository found;
   found.shallow = text.substr(0, first) == "true";
   found.top = text.substr(first + 1, last - first - 1);

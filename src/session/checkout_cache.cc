@@ -28,11 +28,11 @@ using canon::Json;
 
 constexpr char kRecord[] = "entry.json";
 constexpr std::size_t kRecordBytesMax = 4096;
-constexpr std::size_t kEntriesMax = 100'000;      ///< of the cache's directory
-constexpr std::string_view kMaking = "making-";   ///< temporary names
+constexpr std::size_t kEntriesMax = 100'000;     ///< of the cache's directory
+constexpr std::string_view kMaking = "making-";  ///< temporary names
 constexpr std::string_view kGone = "gone-";
 constexpr std::int64_t kAbandonedNs = 600ll * 1'000'000'000;  ///< a maker locks its directory long before that
-constexpr std::uint64_t kEntryOverhead = 4096;    ///< bytes counted for a file or directory beside its content
+constexpr std::uint64_t kEntryOverhead = 4096;  ///< bytes counted for a file or directory beside its content
 
 /// Takes or tries a lock on an opened directory. False: another process holds it.
 Result<bool> Lock(const sys::UniqueFd& fd, int how) {
@@ -85,7 +85,8 @@ Result<std::unique_ptr<CheckoutCache>> CheckoutCache::Open(const std::string& di
   auto fd = WRIT_TRY("checkout cache", sys::OpenDirectory(real.get()));
   const auto meta = WRIT_TRY("checkout cache", sys::MetaOf(fd.get()));
   if ((meta.mode & 022) != 0 || meta.uid != ::geteuid())
-    return Fail(Code::kDenied, "checkout cache {}: others may write it; give it an own directory with mode 0700", real.get());
+    return Fail(Code::kDenied, "checkout cache {}: others may write it; give it an own directory with mode 0700",
+                real.get());
   std::unique_ptr<CheckoutCache> cache(new CheckoutCache(real.get(), std::move(fd), std::move(options)));
   WRIT_TRY("checkout cache", cache->Sweep());
   return cache;
@@ -129,7 +130,8 @@ Result<std::shared_ptr<const Checkout>> CheckoutCache::Find(const std::string& k
   checkout->lock = WRIT_TRY("find", sys::OpenBeneath(fd_, key, O_RDONLY | O_DIRECTORY));
   const bool locked = WRIT_TRY("find", Lock(checkout->lock, LOCK_SH));
   // Whoever holds the lock for itself is removing the entry.
-  if (!locked || !SameDirectory(fd_, key, checkout->lock)) return Fail(Code::kNotFound, "the checkout is being removed");
+  if (!locked || !SameDirectory(fd_, key, checkout->lock))
+    return Fail(Code::kNotFound, "the checkout is being removed");
   const auto usable = [&]() -> Result<Record> {
     Record record = WRIT_TRY("checkout", ReadRecord(checkout->lock));
     checkout->tree = WRIT_TRY("checkout", sys::OpenBeneath(checkout->lock, kCheckoutTree, O_RDONLY | O_DIRECTORY));
@@ -154,15 +156,16 @@ Result<> CheckoutCache::Make(const std::string& key, const contract::WorkspaceMa
                              workspace::BlobSource& blobs, isolation::Backend& backend, Deadline deadline) {
   const auto place = WRIT_TRY("checkout cache", sys::TemporaryDirectory::Create(directory_, kMaking));
   [[maybe_unused]] const bool locked = WRIT_TRY("checkout cache", Lock(place.fd(), LOCK_SH));
-  const MadeCheckout made = WRIT_TRY("check out", MakeCheckout(manifest, blobs, place, options_.git, backend, deadline));
+  const MadeCheckout made =
+      WRIT_TRY("check out", MakeCheckout(manifest, blobs, place, options_.git, backend, deadline));
   Record record;
   record.base_ref = manifest.base_ref;
   record.local_changes = manifest.dirty_diff_hash.has_value() || !manifest.untracked_files.empty();
   record.bytes = made.bytes + made.entries * kEntryOverhead;
   const auto tree = WRIT_TRY("check out", sys::OpenBeneath(place.fd(), kCheckoutTree, O_RDONLY | O_DIRECTORY));
   record.stamp = WRIT_TRY("check out", StampOf(tree, options_.git.entries_max * 2));
-  WRIT_TRY("check out", sys::WriteFileAtomic(fmt::format("{}/{}", place.path(), kRecord), canon::Compact(ToJson(record)),
-                                             0600, sys::Durability::kQuick));
+  WRIT_TRY("check out", sys::WriteFileAtomic(fmt::format("{}/{}", place.path(), kRecord),
+                                             canon::Compact(ToJson(record)), 0600, sys::Durability::kQuick));
   const std::string name = place.path().substr(directory_.size() + 1);
   if (::renameat(fd_.get(), name.c_str(), fd_.get(), key.c_str()) != 0 && errno != EEXIST && errno != ENOTEMPTY)
     return FailErrno("keep the checkout");  // another process may have been faster
@@ -173,7 +176,10 @@ Result<> CheckoutCache::Make(const std::string& key, const contract::WorkspaceMa
 Result<> CheckoutCache::Discard(const std::string& key) {
   auto opened = sys::OpenBeneath(fd_, key, O_RDONLY | O_DIRECTORY);
   if (!opened) return {};
-  std::string gone = fmt::format("{}{}-{}", kGone, key.substr(0, 16), crypto::Sha256Hex(fmt::format("{}{}", ::getpid(), std::chrono::steady_clock::now().time_since_epoch().count())).substr(0, 16));
+  std::string gone = fmt::format(
+      "{}{}-{}", kGone, key.substr(0, 16),
+      crypto::Sha256Hex(fmt::format("{}{}", ::getpid(), std::chrono::steady_clock::now().time_since_epoch().count()))
+          .substr(0, 16));
   if (::renameat(fd_.get(), key.c_str(), fd_.get(), gone.c_str()) != 0)
     return errno == ENOENT ? Result<>{} : FailErrno("take a checkout out of the cache");
   const bool free = WRIT_TRY("remove a checkout", Lock(*opened, LOCK_EX));

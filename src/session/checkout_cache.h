@@ -18,15 +18,15 @@
 
 namespace writ::session {
 
-/// A work tree in the cache that many runs see copy-on-write. Nothing evicts it while one of these is alive, in whatever
-/// process.
+/// A work tree in the cache that many runs see copy-on-write. Nothing evicts it while one of these is alive, in
+/// whatever process.
 struct Checkout {
-  std::string path;               ///< absolute, free of links: the directory for SessionSpec::workspace
-  std::string entry;              ///< the cache's directory around it
+  std::string path;   ///< absolute, free of links: the directory for SessionSpec::workspace
+  std::string entry;  ///< the cache's directory around it
   std::string base_ref;
-  bool had_local_changes = false; ///< a dirty diff or untracked files lie on top of the commit
-  sys::UniqueFd tree;             ///< `path`, opened
-  sys::UniqueFd lock;             ///< shared lock on `entry`
+  bool had_local_changes = false;  ///< a dirty diff or untracked files lie on top of the commit
+  sys::UniqueFd tree;              ///< `path`, opened
+  sys::UniqueFd lock;              ///< shared lock on `entry`
 };
 
 struct CheckoutOptions {
@@ -35,9 +35,9 @@ struct CheckoutOptions {
 };
 
 /// Work trees by content, in a directory that only this user's processes write. An entry is made under a temporary name
-/// and renamed when it is complete, and carries a stamp of every file's size, inode and times that is compared before each
-/// use: one that was changed is thrown away and made again. The entries used longest ago go first. Safe for several threads
-/// and processes; what a crash leaves is removed by a later process.
+/// and renamed when it is complete, and carries a stamp of every file's size, inode and times that is compared before
+/// each use: one that was changed is thrown away and made again. The entries used longest ago go first. Safe for
+/// several threads and processes; what a crash leaves is removed by a later process.
 class CheckoutCache {
  public:
   /// Makes the directory with mode 0700. Errors: kDenied when others could write it.

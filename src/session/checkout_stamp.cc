@@ -16,9 +16,9 @@ class Stamper final : public workspace::TreeVisitor {
  public:
   void Add(std::string_view path, const sys::FileMeta& meta) {
     line_.clear();
-    fmt::format_to(std::back_inserter(line_), "{} {:o} {} {} {} {} {} {} {}", static_cast<int>(meta.type), meta.mode, meta.uid,
-                   meta.gid, meta.type == sys::FileType::kDirectory ? 0 : meta.bytes, meta.links, meta.inode, meta.mtime_ns,
-                   meta.ctime_ns);
+    fmt::format_to(std::back_inserter(line_), "{} {:o} {} {} {} {} {} {} {}", static_cast<int>(meta.type), meta.mode,
+                   meta.uid, meta.gid, meta.type == sys::FileType::kDirectory ? 0 : meta.bytes, meta.links, meta.inode,
+                   meta.mtime_ns, meta.ctime_ns);
     line_.push_back('\0');
     line_.append(path);
     line_.push_back('\0');
@@ -49,7 +49,8 @@ Result<std::string> StampOf(const sys::UniqueFd& tree, std::size_t entries_max) 
   Stamper stamper;
   stamper.Add("", WRIT_TRY("look at the work tree", sys::MetaOf(tree.get())));
   sys::LocalTreeOpener opener;
-  WRIT_TRY("look at the work tree", workspace::Walk(tree, opener, {.entries_max = entries_max, .path_bytes_max = 4095}, stamper));
+  WRIT_TRY("look at the work tree",
+           workspace::Walk(tree, opener, {.entries_max = entries_max, .path_bytes_max = 4095}, stamper));
   return stamper.Finish();
 }
 

@@ -39,10 +39,18 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kConfig 
 }};
 
 std::vector<std::string> Environment() {
-  std::vector<std::string> env = {"PATH=/usr/bin:/bin",       "HOME=/tmp/home",         "LC_ALL=C",
-                                  "TZ=UTC",                   "GIT_CONFIG_NOSYSTEM=1",  "GIT_CONFIG_GLOBAL=/dev/null",
-                                  "GIT_ATTR_NOSYSTEM=1",      "GIT_TERMINAL_PROMPT=0",  "GIT_ASKPASS=/bin/false",
-                                  "GIT_PAGER=cat",            "GIT_ALLOW_PROTOCOL=file", "GIT_COMMITTER_NAME=writ",
+  std::vector<std::string> env = {"PATH=/usr/bin:/bin",
+                                  "HOME=/tmp/home",
+                                  "LC_ALL=C",
+                                  "TZ=UTC",
+                                  "GIT_CONFIG_NOSYSTEM=1",
+                                  "GIT_CONFIG_GLOBAL=/dev/null",
+                                  "GIT_ATTR_NOSYSTEM=1",
+                                  "GIT_TERMINAL_PROMPT=0",
+                                  "GIT_ASKPASS=/bin/false",
+                                  "GIT_PAGER=cat",
+                                  "GIT_ALLOW_PROTOCOL=file",
+                                  "GIT_COMMITTER_NAME=writ",
                                   "GIT_COMMITTER_EMAIL=writ@localhost"};
   env.push_back(fmt::format("GIT_CONFIG_COUNT={}", kConfig.size()));
   for (std::size_t i = 0; i < kConfig.size(); ++i) {
@@ -80,9 +88,12 @@ Error EndError(const isolation::Outcome& outcome) {
     case Termination::kCpuLimit:
     case Termination::kMemoryLimit:
     case Termination::kOutputLimit:
-    case Termination::kDiskLimit: return {Code::kExhausted, why};
-    case Termination::kNotStarted: return {Code::kUnavailable, "git cannot be started: " + outcome.message};
-    default: return {Code::kUnavailable, why};
+    case Termination::kDiskLimit:
+      return {Code::kExhausted, why};
+    case Termination::kNotStarted:
+      return {Code::kUnavailable, "git cannot be started: " + outcome.message};
+    default:
+      return {Code::kUnavailable, why};
   }
 }
 
@@ -133,7 +144,8 @@ Result<GitRun> RunGit(GitJob job, const GitLimits& limits, isolation::Backend& b
   if (run.code == 127) return Fail(Code::kUnavailable, "git is not installed on this host: {}", GitComplaint(run));
   // Where a limit shows inside git as an error of its own.
   if (run.code != 0 && run.err.find("No space left on device") != run.err.npos)
-    return Fail(Code::kExhausted, "git needs more than {} bytes or {} files", limits.tree_bytes_max, limits.entries_max);
+    return Fail(Code::kExhausted, "git needs more than {} bytes or {} files", limits.tree_bytes_max,
+                limits.entries_max);
   if (run.code != 0 && run.err.find("Out of memory") != run.err.npos)
     return Fail(Code::kExhausted, "git needs more than {} bytes of memory", limits.memory_bytes_max);
   return run;

@@ -13,8 +13,8 @@
 
 namespace writ::session {
 
-/// Bounds of what git may do on a runner. A bundle, a patch or a work tree is made by somebody who is not trusted: it may
-/// unpack to far more than it weighs.
+/// Bounds of what git may do on a runner. A bundle, a patch or a work tree is made by somebody who is not trusted: it
+/// may unpack to far more than it weighs.
 struct GitLimits {
   Millis wall_time{std::chrono::minutes{5}};
   Millis cpu_time{std::chrono::minutes{10}};
@@ -31,18 +31,18 @@ struct GitLimits {
 
 /// A shell script around git for one cell. The directories are borrowed until RunGit returned and its session ended.
 struct GitJob {
-  std::string script;             ///< for /bin/sh; `$1`, `$2`, ... are `args`
+  std::string script;  ///< for /bin/sh; `$1`, `$2`, ... are `args`
   std::vector<std::string> args;
-  std::string workspace;          ///< absolute host directory, shown copy-on-write at /work; empty: /work is empty
-  std::string inputs;             ///< absolute host directory, shown read-only at /in; empty: none
+  std::string workspace;  ///< absolute host directory, shown copy-on-write at /work; empty: /work is empty
+  std::string inputs;     ///< absolute host directory, shown read-only at /in; empty: none
   std::uint64_t stdout_bytes_max = 1u << 20;
 };
 
 /// What a script left. The tree of the cell is there until this is destroyed.
 class GitRun {
  public:
-  int code = 0;             ///< exit code of the script
-  std::string out, err;     ///< `err` is cut at 64 KiB
+  int code = 0;          ///< exit code of the script
+  std::string out, err;  ///< `err` is cut at 64 KiB
   Result<isolation::GuestTree> Tree(isolation::Place place) { return session_->Tree(place); }
 
  private:
@@ -51,9 +51,10 @@ class GitRun {
   std::unique_ptr<isolation::Session> session_;
 };
 
-/// Runs git in a cell without network, with nobody's configuration: no hooks, filters, file system monitor, attributes or
-/// excludes from outside the work tree, credential helpers, submodules; no protocol but reading a bundle file.
-/// Errors: kUnavailable when the cell or git cannot start; kExhausted when a limit ended it, or its disk was full, naming
+/// Runs git in a cell without network, with nobody's configuration: no hooks, filters, file system monitor, attributes
+/// or excludes from outside the work tree, credential helpers, submodules; no protocol but reading a bundle file.
+/// Errors: kUnavailable when the cell or git cannot start; kExhausted when a limit ended it, or its disk was full,
+/// naming
 ///         it; kDeadline. An exit code is no error here.
 /// Source: git(1) environment variables, git-config(1).
 Result<GitRun> RunGit(GitJob job, const GitLimits& limits, isolation::Backend& backend, Deadline deadline);

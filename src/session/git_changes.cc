@@ -33,7 +33,9 @@ class Stager final : public workspace::TreeVisitor {
         if (entry.opaque) Gone(path);
         WRIT_TRY("stage", writer_.Directory(path));
         return true;
-      case sys::FileType::kWhiteout: Gone(path); return true;
+      case sys::FileType::kWhiteout:
+        Gone(path);
+        return true;
       case sys::FileType::kRegular: {
         Gone(path);
         const auto read = workspace::ReadExactly(entry.fd.get(), entry.meta.bytes);
@@ -106,10 +108,12 @@ bool GitChanges::IsGone(std::string_view path) const {
   return gone.contains(path);
 }
 
-Result<GitChanges> StageChanges(const isolation::GuestTree& tree, const sys::UniqueFd& into, TreeWriter::Limits limits) {
+Result<GitChanges> StageChanges(const isolation::GuestTree& tree, const sys::UniqueFd& into,
+                                TreeWriter::Limits limits) {
   Stager stager(tree.complete, into, limits);
   WRIT_TRY("look at what the run left",
-           workspace::Walk(tree.root, *tree.opener, {.entries_max = limits.entries_max * 2, .path_bytes_max = 4095}, stager));
+           workspace::Walk(tree.root, *tree.opener, {.entries_max = limits.entries_max * 2, .path_bytes_max = 4095},
+                           stager));
   return std::move(stager).Finish();
 }
 

@@ -31,8 +31,8 @@ struct GitChanges {
   bool IsGone(std::string_view path) const;
 };
 
-/// Reads the tree of Place::kWorkspace of a guest whose last process is dead, and copies what it left to `into` for git to
-/// see. The top-level `.git` is not copied whatever it is by now: a run may have put anything there (hooks,
+/// Reads the tree of Place::kWorkspace of a guest whose last process is dead, and copies what it left to `into` for git
+/// to see. The top-level `.git` is not copied whatever it is by now: a run may have put anything there (hooks,
 /// configuration, another repository), and git takes the checkout's own. It is only looked at.
 /// Errors: kExhausted over a bound; those of reading.
 Result<GitChanges> StageChanges(const isolation::GuestTree& tree, const sys::UniqueFd& into, TreeWriter::Limits limits);

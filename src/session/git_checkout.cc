@@ -90,15 +90,20 @@ class Intake final : public workspace::TreeVisitor {
 
   Result<bool> OnEntry(const std::string& path, sys::TreeEntry& entry) override {
     switch (entry.meta.type) {
-      case sys::FileType::kDirectory: WRIT_TRY("copy", writer_.Directory(path)); break;
-      case sys::FileType::kSymlink: WRIT_TRY("copy", writer_.Link(path, entry.link_target)); break;
+      case sys::FileType::kDirectory:
+        WRIT_TRY("copy", writer_.Directory(path));
+        break;
+      case sys::FileType::kSymlink:
+        WRIT_TRY("copy", writer_.Link(path, entry.link_target));
+        break;
       case sys::FileType::kRegular: {
         const auto read = workspace::ReadExactly(entry.fd.get(), entry.meta.bytes);
         [[maybe_unused]] const auto hash =
             WRIT_TRY("copy", writer_.File(path, read, (entry.meta.mode & 0100) != 0, entry.meta.mtime_ns));
         break;
       }
-      default: return Fail(Code::kCorrupt, "git left a {} at {:?}", workspace::SpecialFileName(entry), path);
+      default:
+        return Fail(Code::kCorrupt, "git left a {} at {:?}", workspace::SpecialFileName(entry), path);
     }
     return true;
   }
@@ -119,19 +124,24 @@ Result<> RunCheckout(const WorkspaceManifest& manifest, const std::string& input
   job.inputs = inputs;
   auto run = WRIT_TRY("check out", RunGit(std::move(job), limits, backend, deadline));
   switch (run.code) {
-    case 0: break;
-    case kNotCloned: return Fail(Code::kCorrupt, "the bundle cannot be cloned: {}", GitComplaint(run));
+    case 0:
+      break;
+    case kNotCloned:
+      return Fail(Code::kCorrupt, "the bundle cannot be cloned: {}", GitComplaint(run));
     case kNoCommit:
       return Fail(Code::kCorrupt, "the bundle has no commit {} to check out: {}", manifest.base_ref, GitComplaint(run));
-    case kNotApplied: return Fail(Code::kCorrupt, "the dirty diff does not apply: {}", GitComplaint(run));
-    default: return Fail(Code::kUnavailable, "git ended with {}: {}", run.code, GitComplaint(run));
+    case kNotApplied:
+      return Fail(Code::kCorrupt, "the dirty diff does not apply: {}", GitComplaint(run));
+    default:
+      return Fail(Code::kUnavailable, "git ended with {}: {}", run.code, GitComplaint(run));
   }
   const auto left = WRIT_TRY("take the work tree", run.Tree(isolation::Place::kWorkspace));
   const auto repository = WRIT_TRY("take the work tree", left.opener->Open(left.root, "repo"));
   if (repository.meta.type != sys::FileType::kDirectory) return Fail(Code::kCorrupt, "git left no work tree");
   if (::fchmod(tree.get(), 0755) != 0) return FailErrno("mode of the work tree");
   Intake intake(writer);
-  return workspace::Walk(repository.fd, *left.opener, {.entries_max = limits.entries_max, .path_bytes_max = 4095}, intake);
+  return workspace::Walk(repository.fd, *left.opener, {.entries_max = limits.entries_max, .path_bytes_max = 4095},
+                         intake);
 }
 
 Result<> PutUntracked(const UntrackedFile& file, workspace::BlobSource& blobs, const sys::UniqueFd& tree,

@@ -22,7 +22,7 @@ std::string CheckoutKey(const contract::WorkspaceManifest& manifest);
 
 /// What was made.
 struct MadeCheckout {
-  std::uint64_t bytes = 0;    ///< of files
+  std::uint64_t bytes = 0;  ///< of files
   std::size_t entries = 0;
 };
 

@@ -47,7 +47,8 @@ class Digests {
     const auto there = sys::StatBeneath(checkout_.tree, path);
     if (!there) {
       // Below something that is a link or a file by now, or simply gone.
-      if (there.error().code == Code::kNotFound || there.error().code == Code::kInvalid) return std::string(contract::event::kAbsentFile);
+      if (there.error().code == Code::kNotFound || there.error().code == Code::kInvalid)
+        return std::string(contract::event::kAbsentFile);
       return std::unexpected(there.error());
     }
     if (there->type == sys::FileType::kSymlink)
@@ -122,15 +123,18 @@ Result<> RememberUnchanged(const Checkout& checkout, const GitDiff& result) {
   for (const Changed& one : result.changed)
     changed.Append(canon::Json(canon::Json::Array{HexEncode(AsBytes(one.path)), one.sha256}));
   canon::Json record = canon::Json::MakeObject();
-  record.Set("version", "writ.unchanged.v1").Set("diffHash", crypto::Sha256Hex(result.diff)).Set("changed", std::move(changed));
+  record.Set("version", "writ.unchanged.v1")
+      .Set("diffHash", crypto::Sha256Hex(result.diff))
+      .Set("changed", std::move(changed));
   record.Set("complaints", result.complaints);
-  return sys::WriteFileAtomic(fmt::format("{}/{}", checkout.entry, kUnchanged), canon::Compact(record) + "\n" + result.diff,
-                              0600, sys::Durability::kQuick);
+  return sys::WriteFileAtomic(fmt::format("{}/{}", checkout.entry, kUnchanged),
+                              canon::Compact(record) + "\n" + result.diff, 0600, sys::Durability::kQuick);
 }
 
 /// Errors: anything; the caller compares again then.
 Result<GitDiff> RecallUnchanged(const Checkout& checkout, const GitLimits& limits) {
-  const std::string text = WRIT_TRY("recall", sys::ReadFileBeneath(checkout.lock, kUnchanged, limits.diff_bytes_max + kNamesBytesMax));
+  const std::string text =
+      WRIT_TRY("recall", sys::ReadFileBeneath(checkout.lock, kUnchanged, limits.diff_bytes_max + kNamesBytesMax));
   const std::size_t end = text.find('\n');
   if (end == text.npos) return Fail(Code::kCorrupt, "no record");
   const auto record = WRIT_TRY("recall", canon::Parse(std::string_view(text).substr(0, end), canon::Mode::kStrict));
@@ -209,7 +213,8 @@ Result<GitDiff> CollectGit(const Checkout& checkout, const isolation::GuestTree*
   result.flagged = std::move(changes.repository);
   for (const Changed& one : result.changed) {
     const auto staged = changes.files.find(one.path);
-    if (staged != changes.files.end() && !staged->second.danger.empty()) result.flagged.push_back({one.path, staged->second.danger});
+    if (staged != changes.files.end() && !staged->second.danger.empty())
+      result.flagged.push_back({one.path, staged->second.danger});
   }
   result.skipped = std::move(changes.skipped);
   return result;

@@ -18,7 +18,8 @@ constexpr std::size_t kPieceBytes = 128 << 10;
 }
 
 Result<> TreeWriter::Count() {
-  if (++entries_ > limits_.entries_max) return Fail(Code::kExhausted, "more than {} files and directories", limits_.entries_max);
+  if (++entries_ > limits_.entries_max)
+    return Fail(Code::kExhausted, "more than {} files and directories", limits_.entries_max);
   return {};
 }
 
@@ -27,12 +28,12 @@ Result<> TreeWriter::Directory(const std::string& path) {
   const auto place = WRIT_TRY("make directory", sys::OpenParentBeneath(root_, path));
   if (::mkdirat(place.parent.get(), place.name.c_str(), 0755) != 0) {
     if (errno != EEXIST) return FailErrno(fmt::format("make directory {:?}", path));
-    [[maybe_unused]] const auto there =
-        WRIT_TRY("make directory", sys::OpenBeneath(root_, path, O_PATH | O_DIRECTORY));
+    [[maybe_unused]] const auto there = WRIT_TRY("make directory", sys::OpenBeneath(root_, path, O_PATH | O_DIRECTORY));
     return {};
   }
   // Beyond the umask. Nobody else writes here, so the name is still what was made.
-  if (::fchmodat(place.parent.get(), place.name.c_str(), 0755, 0) != 0) return FailErrno(fmt::format("mode of {:?}", path));
+  if (::fchmodat(place.parent.get(), place.name.c_str(), 0755, 0) != 0)
+    return FailErrno(fmt::format("mode of {:?}", path));
   return {};
 }
 

@@ -11,9 +11,9 @@
 
 namespace writ::session {
 
-/// Writes files of untrusted origin below a directory that nobody else can write: through openat2, never through a link,
-/// with modes 0644, 0755 and 0777 for links whatever they were, so that a cell's guest may read them. Counts and bounds
-/// what it writes. Paths are plain (sys/beneath.h).
+/// Writes files of untrusted origin below a directory that nobody else can write: through openat2, never through a
+/// link, with modes 0644, 0755 and 0777 for links whatever they were, so that a cell's guest may read them. Counts and
+/// bounds what it writes. Paths are plain (sys/beneath.h).
 class TreeWriter {
  public:
   struct Limits {

@@ -35,15 +35,17 @@ TEST_F(GitCheckout, VectorWorkspaceMaterialises) {
   for (const auto& [path, text] : file.Find("expectedTree")->object()) expected[path] = text.string();
   EXPECT_EQ(tree, expected);
   // What a job's own git says of it: detached, the diff unstaged, the file untracked.
-  const auto seen = RunAndCollect("git rev-parse HEAD; git symbolic-ref -q HEAD || echo detached; git status --porcelain");
+  const auto seen =
+      RunAndCollect("git rev-parse HEAD; git symbolic-ref -q HEAD || echo detached; git status --porcelain");
   ASSERT_DIFF(seen);
   EXPECT_EQ(sink_.text, manifest->base_ref + "\ndetached\n M src/a.txt\n?? note.md\n");
 }
 
 TEST_F(GitCheckout, BytesModesLinksAndNamesAreKept) {
-  CheckOut(Capture("printf 'a\\0b\\377\\r\\n' > bin; echo run > tool; chmod 755 tool; ln -s ../outside link; mkdir -p d/e;"
-                   "echo x > 'd/e/new\nline'; echo y > 'caf\303\251'; git add -A; git commit -qm one;"
-                   "printf 'z\\0' >> bin; echo u > 'un\ttracked'"));
+  CheckOut(
+      Capture("printf 'a\\0b\\377\\r\\n' > bin; echo run > tool; chmod 755 tool; ln -s ../outside link; mkdir -p d/e;"
+              "echo x > 'd/e/new\nline'; echo y > 'caf\303\251'; git add -A; git commit -qm one;"
+              "printf 'z\\0' >> bin; echo u > 'un\ttracked'"));
   ASSERT_TRUE(checkout_);
   const fs::path tree = checkout_->path;
   EXPECT_EQ(ReadText(tree / "bin"), std::string("a\0b\377\r\nz\0", 8));

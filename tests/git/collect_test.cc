@@ -25,7 +25,8 @@ TEST_F(GitCollect, NothingChangedNeedsNoGit) {
 }
 
 TEST_F(GitCollect, LocalChangesReappearAndAreRemembered) {
-  CheckOut(Capture("printf 'one\\ntwo\\n' > a; git add -A; git commit -qm one; printf 'one\\nTWO\\n' > a; echo new > n.txt"));
+  CheckOut(Capture(
+      "printf 'one\\ntwo\\n' > a; git add -A; git commit -qm one; printf 'one\\nTWO\\n' > a; echo new > n.txt"));
   ASSERT_TRUE(checkout_);
   auto first = RunAndCollect("true");
   ASSERT_DIFF(first);
@@ -52,12 +53,14 @@ TEST_F(GitCollect, SameDiffAsGitInPlace) {
   const std::string changes =
       "echo new > n.txt; echo three >> src/a.txt; rm README.md; mkdir ignored; echo z > ignored/z; chmod 755 tool;"
       "rm -r gone; ln -sf elsewhere link; rm file; mkdir file; echo in > file/in; rm -r dir; echo now > dir;"
-      "printf 'b\\0c' > bin; printf x > 'caf\303\251.txt'; echo q > 'a b'; : > empty; rm -r swap; mkdir swap; echo s > swap/s;"
+      "printf 'b\\0c' > bin; printf x > 'caf\303\251.txt'; echo q > 'a b'; : > empty; rm -r swap; mkdir swap; echo s > "
+      "swap/s;"
       "printf 'new\\nline' > 'new\nline'; mv moved 'moved to'";
-  CheckOut(Capture("mkdir src gone dir swap; echo r > README.md; echo one > src/a.txt; echo t > tool; echo g > gone/g; echo l > l;"
-                   "ln -s l link; echo f > file; echo d > dir/d; printf 'a\\0' > bin; echo o > swap/o;"
-                   "printf '1\\n2\\n3\\n4\\n5\\n' > moved;"
-                   "echo ignored/ > .gitignore; git add -A; git commit -qm one; echo dirty >> l; echo u > untracked"));
+  CheckOut(Capture(
+      "mkdir src gone dir swap; echo r > README.md; echo one > src/a.txt; echo t > tool; echo g > gone/g; echo l > l;"
+      "ln -s l link; echo f > file; echo d > dir/d; printf 'a\\0' > bin; echo o > swap/o;"
+      "printf '1\\n2\\n3\\n4\\n5\\n' > moved;"
+      "echo ignored/ > .gitignore; git add -A; git commit -qm one; echo dirty >> l; echo u > untracked"));
   ASSERT_TRUE(checkout_);
   auto result = RunAndCollect(changes);
   ASSERT_DIFF(result);

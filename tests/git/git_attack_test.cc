@@ -18,9 +18,12 @@ TEST_F(GitAttack, Attack30_HooksAndConfigurationOfTheJobAreNeverReadAndFlagged) 
   CheckOut(Capture("echo one > a; git add -A; git commit -qm one"));
   ASSERT_TRUE(checkout_);
   auto result = RunAndCollect(
-      "echo two > a; git update-index --assume-unchanged a; git config core.fsmonitor 'echo pwned >> /work/pwned;'; git config filter.x.clean 'sh -c \"echo PWNED\"';"
-      "git config diff.external 'echo EXTERNAL'; mkdir -p .git/hooks .git/info; echo '#!/bin/sh' > .git/hooks/pre-commit;"
-      "echo '* filter=x' > .gitattributes; echo '/hidden' > .git/info/exclude; echo h > hidden; echo '* filter=x' > .git/info/attributes;"
+      "echo two > a; git update-index --assume-unchanged a; git config core.fsmonitor 'echo pwned >> /work/pwned;'; "
+      "git config filter.x.clean 'sh -c \"echo PWNED\"';"
+      "git config diff.external 'echo EXTERNAL'; mkdir -p .git/hooks .git/info; echo '#!/bin/sh' > "
+      ".git/hooks/pre-commit;"
+      "echo '* filter=x' > .gitattributes; echo '/hidden' > .git/info/exclude; echo h > hidden; echo '* filter=x' > "
+      ".git/info/attributes;"
       "mkdir .vscode; echo '{}' > .vscode/tasks.json; echo S=1 > .env");
   ASSERT_DIFF(result);
   EXPECT_EQ(result->diff.find("PWNED"), std::string::npos);
@@ -28,15 +31,16 @@ TEST_F(GitAttack, Attack30_HooksAndConfigurationOfTheJobAreNeverReadAndFlagged) 
   EXPECT_NE(result->diff.find("+two"), std::string::npos);
   EXPECT_NE(result->diff.find("b/hidden"), std::string::npos);
   EXPECT_EQ(result->diff.find("pwned"), std::string::npos);
-  for (const char* path : {".git/config", ".git/hooks/pre-commit", ".git/info/attributes", ".gitattributes", ".vscode/tasks.json", ".env"})
+  for (const char* path :
+       {".git/config", ".git/hooks/pre-commit", ".git/info/attributes", ".gitattributes", ".vscode/tasks.json", ".env"})
     EXPECT_TRUE(Flagged(*result, path)) << path;
 }
 
 TEST_F(GitAttack, Attack30_RepositoryReplacedByAFileOrALinkOrNothing) {
   CheckOut(Capture("echo one > a; git add -A; git commit -qm one"));
   ASSERT_TRUE(checkout_);
-  for (const char* script : {"rm -rf .git; echo 'gitdir: /tmp/evil' > .git", "rm -rf .git; ln -s /tmp/evil .git", "rm -rf .git",
-                             "rm -rf .git; git init -q .; git config core.worktree /etc"}) {
+  for (const char* script : {"rm -rf .git; echo 'gitdir: /tmp/evil' > .git", "rm -rf .git; ln -s /tmp/evil .git",
+                             "rm -rf .git", "rm -rf .git; git init -q .; git config core.worktree /etc"}) {
     auto result = RunAndCollect(fmt::format("{}; echo two > a", script));
     ASSERT_DIFF(result) << script;
     ASSERT_EQ(result->changed.size(), 1u) << script;
@@ -48,8 +52,9 @@ TEST_F(GitAttack, Attack30_RepositoryReplacedByAFileOrALinkOrNothing) {
 TEST_F(GitAttack, Attack29_SpecialFilesAndLinksLeftByTheJob) {
   CheckOut(Capture("mkdir d; echo one > d/a; git add -A; git commit -qm one"));
   ASSERT_TRUE(checkout_);
-  auto result = RunAndCollect("mkfifo pipe; ln -s /etc/shadow s; rm -r d; ln -s /etc d; ln a hard 2>/dev/null; chmod 4755 s 2>/dev/null;"
-                              "echo x > secret; chmod 0 secret; echo 'n' > 'new\nline'; true");
+  auto result = RunAndCollect(
+      "mkfifo pipe; ln -s /etc/shadow s; rm -r d; ln -s /etc d; ln a hard 2>/dev/null; chmod 4755 s 2>/dev/null;"
+      "echo x > secret; chmod 0 secret; echo 'n' > 'new\nline'; true");
   ASSERT_DIFF(result);
   ASSERT_EQ(result->skipped.size(), 1u);
   EXPECT_EQ(result->skipped[0].path, "pipe");
@@ -72,8 +77,9 @@ TEST_F(GitAttack, Attack29_SpecialFilesAndLinksLeftByTheJob) {
 TEST_F(GitAttack, Attack30_NestedRepositoriesAndNamesLikeTheRepository) {
   CheckOut(Capture("echo one > a; git add -A; git commit -qm one"));
   ASSERT_TRUE(checkout_);
-  auto result = RunAndCollect("mkdir -p sub .GIT/hooks; cd sub; git init -q .; git config core.fsmonitor 'touch /work/pwned'; echo s > s;"
-                              "cd ..; echo h > .GIT/hooks/x; echo two > a");
+  auto result = RunAndCollect(
+      "mkdir -p sub .GIT/hooks; cd sub; git init -q .; git config core.fsmonitor 'touch /work/pwned'; echo s > s;"
+      "cd ..; echo h > .GIT/hooks/x; echo two > a");
   ASSERT_DIFF(result);
   EXPECT_EQ(result->diff.find("pwned"), std::string::npos);
   EXPECT_EQ(result->diff.find(".GIT"), std::string::npos);
@@ -82,10 +88,11 @@ TEST_F(GitAttack, Attack30_NestedRepositoriesAndNamesLikeTheRepository) {
 }
 
 TEST_F(GitAttack, ManifestPathsThatReachTheRepositoryOrLeaveTheTree) {
-  const auto good = Capture("ln -s ../outside link; mkdir ../outside; mkdir d; echo d > d/x; git add -A; git commit -qm one");
+  const auto good =
+      Capture("ln -s ../outside link; mkdir ../outside; mkdir d; echo d > d/x; git add -A; git commit -qm one");
   const std::string hash = blobs_->Put("#!/bin/sh\n");
-  for (const char* path : {".git/config", ".git/hooks/post-checkout", ".GIT/config", "d/.git/config", "git~1/x", "../x", "/x", "link/x", "link",
-                           "d", "./.git/x", "d/x/y", "a/", "x\ny"}) {
+  for (const char* path : {".git/config", ".git/hooks/post-checkout", ".GIT/config", "d/.git/config", "git~1/x", "../x",
+                           "/x", "link/x", "link", "d", "./.git/x", "d/x/y", "a/", "x\ny"}) {
     auto manifest = good;
     manifest.untracked_files.push_back({path, hash, 10});
     const auto refused = Get(manifest);
@@ -100,7 +107,8 @@ TEST_F(GitAttack, ManifestPathsThatReachTheRepositoryOrLeaveTheTree) {
 
 /// A tree that git itself would never write: made object by object.
 TEST_F(GitAttack, Attack28_BundleWithNamesOfTheRepository) {
-  for (const char* entry : {".git/hooks/post-checkout", ".GIT/hooks/post-checkout", "..", "a/../../x", "git~1/config"}) {
+  for (const char* entry :
+       {".git/hooks/post-checkout", ".GIT/hooks/post-checkout", "..", "a/../../x", "git~1/config"}) {
     const auto manifest = [&] {
       Shell("rm -rf .git");
       std::ofstream(scratch_ / "evil.py") << R"(
@@ -122,9 +130,11 @@ print(sha)
 }
 
 TEST_F(GitAttack, SubmodulesFiltersAndHooksOfABundleDoNothing) {
-  CheckOut(Capture("echo '* filter=evil diff=evil merge=evil' > .gitattributes; echo one > a;"
-                   "printf '[submodule \"s\"]\\n path = s\\n url = ext::sh -c touch%% /work/pwned\\n' > .gitmodules;"
-                   "git add -A; mkdir s; git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,s; git commit -qm one"));
+  CheckOut(
+      Capture("echo '* filter=evil diff=evil merge=evil' > .gitattributes; echo one > a;"
+              "printf '[submodule \"s\"]\\n path = s\\n url = ext::sh -c touch%% /work/pwned\\n' > .gitmodules;"
+              "git add -A; mkdir s; git update-index --add --cacheinfo "
+              "160000,1111111111111111111111111111111111111111,s; git commit -qm one"));
   ASSERT_TRUE(checkout_);
   EXPECT_FALSE(fs::exists(fs::path(checkout_->path) / "pwned"));
   auto result = RunAndCollect("echo two > a");
@@ -149,10 +159,13 @@ TEST_F(GitAttack, Attack11_BundlesThatUnpackToMoreThanTheLimits) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kExhausted) << refused.error().what;
   // One blob, shared by exponentially many paths: looked at by nobody but the cell.
-  Shell("rm -rf .git m; git init -q -b main .;"
-        "t=$(echo x | git hash-object -w --stdin | awk '{for(i=0;i<8;i++) print \"100644 blob \" $1 \"\\tf\" i}' | git mktree);"
-        "for l in 1 2 3 4 5 6; do t=$(for i in 0 1 2 3 4 5 6 7; do printf '040000 tree %s\\td%s\\n' $t $i; done | git mktree); done;"
-        "git update-ref HEAD $(git commit-tree -m bomb $t); git bundle create -q ../bomb HEAD");
+  Shell(
+      "rm -rf .git m; git init -q -b main .;"
+      "t=$(echo x | git hash-object -w --stdin | awk '{for(i=0;i<8;i++) print \"100644 blob \" $1 \"\\tf\" i}' | git "
+      "mktree);"
+      "for l in 1 2 3 4 5 6; do t=$(for i in 0 1 2 3 4 5 6 7; do printf '040000 tree %s\\td%s\\n' $t $i; done | git "
+      "mktree); done;"
+      "git update-ref HEAD $(git commit-tree -m bomb $t); git bundle create -q ../bomb HEAD");
   contract::WorkspaceManifest bomb;
   bomb.base_ref = Shell("git rev-parse HEAD").substr(0, 40);
   bomb.bundle_hash = blobs_->Put(ReadText(scratch_ / "bomb"));

@@ -36,7 +36,9 @@ class FolderBlobs final : public workspace::BlobSource {
     PutAs(hash, bytes);
     return hash;
   }
-  void PutAs(const std::string& hash, std::string_view bytes) { std::ofstream(folder_ / hash, std::ios::binary) << bytes; }
+  void PutAs(const std::string& hash, std::string_view bytes) {
+    std::ofstream(folder_ / hash, std::ios::binary) << bytes;
+  }
   Result<sys::UniqueFd> Open(std::string_view sha256) override {
     ++opened;
     return sys::OpenFile((folder_ / sha256).string(), O_RDONLY);
@@ -70,7 +72,8 @@ class GitTest : public testing::Test {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     scratch_ = name;
     blobs_ = std::make_unique<FolderBlobs>(scratch_ / "blobs");
-    auto backend = isolation::process::ProcessBackend::Create({.path = WRIT_BIN_DIR "/writ-jail", .warm_cells = 0, .delegated_cgroup = ""});
+    auto backend = isolation::process::ProcessBackend::Create(
+        {.path = WRIT_BIN_DIR "/writ-jail", .warm_cells = 0, .delegated_cgroup = ""});
     ASSERT_TRUE(backend) << backend.error().what;
     backend_ = *std::move(backend);
     OpenCache();
@@ -94,7 +97,8 @@ class GitTest : public testing::Test {
     std::ofstream(scratch_ / "script") << "set -e\ncd " << repo.string() << "\n" << script << "\n";
     const std::string command = "env -i PATH=/usr/bin:/bin HOME=" + scratch_.string() +
                                 " GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a"
-                                " GIT_COMMITTER_EMAIL=a@b sh " + (scratch_ / "script").string() + " 2>&1";
+                                " GIT_COMMITTER_EMAIL=a@b sh " +
+                                (scratch_ / "script").string() + " 2>&1";
     FILE* pipe = ::popen(command.c_str(), "r");
     std::string out;
     char buffer[4096];
@@ -107,9 +111,12 @@ class GitTest : public testing::Test {
     Shell("git init -q -b main .\n" + script);
     contract::WorkspaceManifest manifest;
     manifest.base_ref = Shell("git rev-parse HEAD").substr(0, 40);
-    Shell("git bundle create -q ../bundle HEAD; git diff --binary HEAD > ../dirty; git ls-files -z --others --exclude-standard > ../others");
+    Shell(
+        "git bundle create -q ../bundle HEAD; git diff --binary HEAD > ../dirty; git ls-files -z --others "
+        "--exclude-standard > ../others");
     manifest.bundle_hash = blobs_->Put(ReadText(scratch_ / "bundle"));
-    if (const std::string dirty = ReadText(scratch_ / "dirty"); !dirty.empty()) manifest.dirty_diff_hash = blobs_->Put(dirty);
+    if (const std::string dirty = ReadText(scratch_ / "dirty"); !dirty.empty())
+      manifest.dirty_diff_hash = blobs_->Put(dirty);
     const std::string others = ReadText(scratch_ / "others");
     for (std::size_t at = 0; at < others.size();) {
       const std::string path = others.c_str() + at;
@@ -133,8 +140,8 @@ class GitTest : public testing::Test {
   Result<GitDiff> RunAndCollect(const std::string& script, GitLimits limits = {}) {
     isolation::SessionSpec spec;
     spec.argv = {"/bin/sh", "-c", script};
-    spec.env = {"PATH=/usr/bin:/bin", "HOME=/tmp/home", "GIT_AUTHOR_NAME=j", "GIT_AUTHOR_EMAIL=j@b",
-                "GIT_COMMITTER_NAME=j", "GIT_COMMITTER_EMAIL=j@b"};
+    spec.env = {"PATH=/usr/bin:/bin",   "HOME=/tmp/home",       "GIT_AUTHOR_NAME=j",
+                "GIT_AUTHOR_EMAIL=j@b", "GIT_COMMITTER_NAME=j", "GIT_COMMITTER_EMAIL=j@b"};
     spec.accepted = limits.accepted;
     spec.workspace = isolation::Layer{checkout_->path, WRIT_TRY("open", sys::OpenDirectory(checkout_->path))};
     sink_ = {};
