@@ -27,6 +27,7 @@ Result<> CheckHash(std::string_view what, std::string_view hash) {
 Result<> CheckEvents(std::string_view id, const RunState& state, std::span<const NewEvent> events) {
   if (events.empty()) return {};
   WRIT_TRY("append", CheckEvent(id, state, events.front()));
+  if (events.size() > kEventsMax - state.event_count) return Fail(Code::kInvalid, "run {} has too many events", id);
   for (std::size_t i = 1; i < events.size(); ++i) {
     const NewEvent &before = events[i - 1], &event = events[i];
     if (event.seq == before.seq + 1 && event.prev == before.hash && crypto::IsHash(event.hash)) continue;

@@ -11,6 +11,9 @@
 /// What every implementation of PlaneWrites checks before it changes anything.
 namespace writ::storage {
 
+/// Events of one run.
+inline constexpr std::uint64_t kEventsMax = UINT32_MAX;
+
 /// All of a batch, each against the state that the one before leaves.
 Result<> CheckEvents(std::string_view id, const RunState& state, std::span<const NewEvent> events);
 /// The newest `ts` of a run after a batch.

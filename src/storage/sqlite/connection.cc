@@ -40,6 +40,11 @@ Result<bool> Statement::Step() {
   return std::unexpected(connection_->Failure(code, Doing(sqlite3_sql(handle_))));
 }
 
+void Statement::Again() {
+  sqlite3_reset(handle_);
+  next_ = 1;
+}
+
 Result<> Statement::Run() {
   const auto row = Step();
   if (!row) return std::unexpected(row.error());
@@ -93,7 +98,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(Options options) {
   // The log is synced by SyncLog where a commit must be durable, and by every checkpoint.
   WRIT_TRY("open",
            connection->Execute("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; "
-                               "PRAGMA journal_size_limit=4194304"));
+                               "PRAGMA journal_size_limit=33554432"));
   return connection;
 }
 

@@ -38,6 +38,8 @@ class Statement {
 
   /// Advances to the next row; false at the end.
   Result<bool> Step();
+  /// Makes a statement that was run ready for other values.
+  void Again();
   /// Steps a statement that returns no rows.
   Result<> Run();
 

@@ -30,6 +30,24 @@ Result<> AppendEvents(Transaction& transaction, const std::string& id, std::uint
   return {};
 }
 
+/// What a plane stores with a run: all of it before a commit that is durable, so all of it or nothing is found.
+Result<> PlaneRows(Transaction& t, const std::string& id) {
+  WRIT_TRY("document", t.PutDocument(id, "request", std::string(5000, 'q')));
+  WRIT_TRY("principal", t.AddPrincipal({.id = "prn_" + id, .name = id, .role = "admin", .token_hash = Hash(id)}));
+  WRIT_TRY("refused", t.Within([&]() -> Result<bool> {
+    const auto added = t.AddPrincipal({.id = "no", .name = "refused", .role = "admin", .token_hash = Hash("no")});
+    if (!added) return std::unexpected(added.error());
+    return false;
+  }));
+  WRIT_TRY("approval", t.AddApproval(id, {.actor_kind = "human",
+                                          .actor_id = "zoe",
+                                          .digest = Hash(id),
+                                          .policy_hash = Hash(id),
+                                          .verdict = "approve"}));
+  WRIT_TRY("nonce", t.SpendNonce(id, WallTime(Millis(5))));
+  return t.Enqueue(id, {.pool = "p", .expires = WallTime(Millis(5))});
+}
+
 /// What a run stores, commit by commit. After each one `report` is told which.
 Result<> OneRun(Store& store, const std::string& id, const std::function<void(char)>& report) {
   {
@@ -38,12 +56,14 @@ Result<> OneRun(Store& store, const std::string& id, const std::function<void(ch
     WRIT_TRY("create", t->CreateRun({.id = id}));
     WRIT_TRY("contract", t->SetContract(id, kContract, Hash(kContract)));
     WRIT_TRY("events", AppendEvents(*t, id, 0, 2));
+    WRIT_TRY("plane", PlaneRows(*t, id));
     WRIT_TRY("commit", t->Commit(Durability::kDurable));
   }
   report('C');
   {
     const auto t = WRIT_TRY("begin", store.Begin());
     WRIT_TRY("events", AppendEvents(*t, id, 2, 5));
+    WRIT_TRY("claim", t->Claim(id, {.runner_id = "rnr", .claim_id = "c", .until = WallTime(Millis(7))}, WallTime{}));
     WRIT_TRY("commit", t->Commit(Durability::kBuffered));
   }
   report('E');
@@ -128,6 +148,8 @@ class CrashTest : public testing::Test {
     ASSERT_TRUE(decisions) << decisions.error().what;
     EXPECT_EQ(decisions->count, decisions_before + (run ? 1 : 0)) << "the decision and the contract are one";
     EXPECT_TRUE(run || !child.reported.contains('C')) << "a durable contract was lost";
+    EXPECT_EQ(store.FindPrincipalByToken(Hash(id))->has_value(), run.has_value());
+    EXPECT_EQ(*store.FindPrincipal("refused"), std::nullopt);
     if (run) {
       EXPECT_EQ(run->contract, kContract);
       EXPECT_TRUE(run->event_count == 2 || run->event_count == 5 || run->event_count == 6) << run->event_count;
@@ -138,7 +160,12 @@ class CrashTest : public testing::Test {
       for (std::uint64_t seq = 0; seq < events->size(); ++seq) EXPECT_EQ(events->at(seq), EventText(seq));
       const bool ended = run->event_count == 6;
       EXPECT_EQ(run->receipt.has_value(), ended);
-      EXPECT_EQ(run->status, ended ? RunStatus::kCompleted : RunStatus::kCreated);
+      const bool claimed = run->event_count == 5;
+      EXPECT_EQ(run->status, ended ? RunStatus::kCompleted : claimed ? RunStatus::kClaimed : RunStatus::kCreated);
+      EXPECT_EQ(store.GetLease(id)->has_value(), claimed);
+      EXPECT_EQ(store.Queued("p", 10)->size(), ended || claimed ? 0u : 1u);
+      EXPECT_EQ(*store.GetDocument(id, "request"), std::string(5000, 'q'));
+      EXPECT_EQ(store.Approvals(id)->size(), 1u);
       EXPECT_EQ(store.Artifacts(id)->size(), ended ? 1u : 0u);
       EXPECT_EQ(store.Unfinished()->size(), ended ? 0u : 1u);
       EXPECT_TRUE(ended || !child.reported.contains('R')) << "a durable receipt was lost";

@@ -188,11 +188,12 @@ Result<EventPage> SqliteStore::EventsAfter(std::string_view since, const EventCu
     if (page.Passes(runs.Text(2))) continue;
     Statement events = WRIT_TRY(
         "read events",
-        connection_->Prepare("SELECT seq, text FROM events WHERE run = ? AND seq >= ? ORDER BY seq"));
-    events.Bind(runs.Number(1)).Bind(Clamp(next));
+        connection_->Prepare("SELECT place, text FROM events WHERE place >= ? AND place < ? ORDER BY place"));
+    events.Bind(EventPlace(runs.Number(1), next)).Bind(EventPlace(runs.Number(1) + 1, 0));
     while (WRIT_TRY("read events", events.Step())) {
-      if (page.Full()) return std::move(page).More({id, events.Count(0)});
-      page.Offer(id, events.Count(0), events.Text(1));
+      const std::uint64_t seq = SeqOfPlace(events.Number(0));
+      if (page.Full()) return std::move(page).More({id, seq});
+      page.Offer(id, seq, events.Text(1));
     }
   }
   return std::move(page).Done();

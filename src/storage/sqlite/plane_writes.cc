@@ -36,10 +36,12 @@ Result<> SqliteTransaction::StoreEvents(std::string_view id, std::span<const New
   const RunState state{row.status, !row.head.empty(), false, row.head, row.event_count};
   WRIT_TRY("append event", CheckEvents(id, state, events));
   if (events.empty()) return {};
+  if (row.number > kRunNumberMax) return Fail(Code::kExhausted, "the store has had too many runs for events");
+  Statement insert =
+      WRIT_TRY("append event", connection_.Prepare("INSERT INTO events(place, text) VALUES(?, ?)"));
   for (const NewEvent& event : events) {
-    Statement insert =
-        WRIT_TRY("append event", connection_.Prepare("INSERT INTO events(run, seq, text) VALUES(?, ?, ?)"));
-    WRIT_TRY("append event", insert.Bind(row.number).Bind(event.seq).Bind(event.text).Run());
+    WRIT_TRY("append event", insert.Bind(EventPlace(row.number, event.seq)).Bind(event.text).Run());
+    insert.Again();
   }
   Statement update = WRIT_TRY(
       "append event", connection_.Prepare("UPDATE runs SET head = ?, events = ?, last_ts = ? WHERE number = ?"));

@@ -95,8 +95,9 @@ Result<std::vector<Run>> ReadRuns(Connection& connection, Statement list) {
 Result<std::vector<std::string>> SqliteStore::Events(std::string_view id, std::uint64_t from_seq, std::size_t limit) {
   const RunRow row = WRIT_TRY("read events", FindRun(*connection_, id));
   Statement list = WRIT_TRY(
-      "read events", connection_->Prepare("SELECT text FROM events WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ?"));
-  list.Bind(row.number).Bind(Clamp(from_seq)).Bind(Clamp(limit));
+      "read events",
+      connection_->Prepare("SELECT text FROM events WHERE place >= ? AND place < ? ORDER BY place LIMIT ?"));
+  list.Bind(EventPlace(row.number, from_seq)).Bind(EventPlace(row.number + 1, 0)).Bind(Clamp(limit));
   std::vector<std::string> texts;
   while (WRIT_TRY("read events", list.Step())) texts.push_back(list.Text(0));
   return texts;

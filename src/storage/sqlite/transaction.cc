@@ -7,7 +7,7 @@ namespace writ::storage {
 namespace {
 
 /// Pages in the log after which a long-lived process moves them into the database between two commits.
-constexpr int kCheckpointPages = 2000;
+constexpr int kCheckpointPages = 4000;
 
 }  // namespace
 
@@ -105,10 +105,12 @@ Result<> SqliteTransaction::AddArtifact(std::string_view id, const Artifact& art
 
 Result<> SqliteTransaction::DeleteRun(std::string_view id) {
   return Guard([&]() -> Result<> {
-    Statement remove = WRIT_TRY("delete run", connection_.Prepare("DELETE FROM runs WHERE id = ?"));
-    WRIT_TRY("delete run", remove.Bind(id).Run());
-    if (connection_.changes() == 0) return NoSuchRun(id);
-    return {};
+    const RunRow row = WRIT_TRY("delete run", FindRun(connection_, id));
+    Statement events =
+        WRIT_TRY("delete run", connection_.Prepare("DELETE FROM events WHERE place >= ? AND place < ?"));
+    WRIT_TRY("delete run", events.Bind(EventPlace(row.number, 0)).Bind(EventPlace(row.number + 1, 0)).Run());
+    Statement remove = WRIT_TRY("delete run", connection_.Prepare("DELETE FROM runs WHERE number = ?"));
+    return remove.Bind(row.number).Run();
   });
 }
 
@@ -184,7 +186,8 @@ Result<> SqliteTransaction::AddDocument(std::int64_t run, std::string_view kind,
 Result<RunRow> FindRun(Connection& connection, std::string_view id) {
   Statement find = WRIT_TRY(
       "read run",
-      connection.Prepare("SELECT number, status, created, updated, summary, head, events, last_ts FROM runs WHERE id = ?"));
+      connection.Prepare(
+          "SELECT number, status, created, updated, summary, head, events, last_ts FROM runs WHERE id = ?"));
   const bool row = WRIT_TRY("read run", find.Bind(id).Step());
   if (!row) return NoSuchRun(id);
   const auto status = RunStatusFromName(find.Text(1));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -21,6 +22,14 @@ struct RunRow {
 Result<RunRow> FindRun(Connection& connection, std::string_view id);
 /// A text of a run: the contract, the receipt, or what PutDocument stored.
 Result<std::optional<std::string>> FindDocument(Connection& connection, std::int64_t run, std::string_view kind);
+/// Key of an event: ordered by run number and then seq, which both have 32 bits (CheckEvents, kRunNumberMax). The first
+/// event of the next run is the end of a run's.
+constexpr std::int64_t EventPlace(std::int64_t run, std::uint64_t seq) {
+  return run * (std::int64_t{1} << 32) + static_cast<std::int64_t>(std::min<std::uint64_t>(seq, UINT32_MAX));
+}
+constexpr std::uint64_t SeqOfPlace(std::int64_t place) { return static_cast<std::uint64_t>(place) & UINT32_MAX; }
+inline constexpr std::int64_t kRunNumberMax = INT32_MAX - 1;
+
 inline constexpr std::string_view kContractDocument = "contract", kReceiptDocument = "receipt";
 
 Result<std::optional<Lease>> FindLease(Connection& connection, std::int64_t run);
