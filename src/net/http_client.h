@@ -19,20 +19,20 @@ namespace writ::net {
 struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";  ///< path and query, encoded; the endpoint's base path goes before it
-  Http1Fields fields;        ///< Host, Connection and framing are set by the client
-  std::string body;
+  Http1Fields fields{};      ///< Host, Connection and framing are set by the client
+  std::string body{};
 };
 
 struct HttpResponse {
   unsigned status = 0;
-  Http1Fields fields;
-  std::string body;
+  Http1Fields fields{};
+  std::string body{};
 };
 
 struct HttpClientOptions {
-  std::string ca_file;  ///< PEM; trusted instead of the system's certificates; empty: the system's
-  std::string client_cert_file, client_key_file;  ///< PEM, both or none: for peers that want mutual TLS
-  std::optional<ProxyAddr> proxy;                 ///< CONNECT for https, absolute targets for http
+  std::string ca_file{};  ///< PEM; trusted instead of the system's certificates; empty: the system's
+  std::string client_cert_file{}, client_key_file{};  ///< PEM, both or none: for peers that want mutual TLS
+  std::optional<ProxyAddr> proxy{};               ///< CONNECT for https, absolute targets for http
   Millis connect_timeout{10000};                  ///< for each address of the peer
   std::size_t body_bytes_max = 64 << 20;          ///< of answers that are kept in memory
 };

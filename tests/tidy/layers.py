@@ -30,7 +30,7 @@ PROGRAMS = {
 
 # Third-party headers and the only places that may see them.
 FENCED = {
-    "openssl/": ("src/crypto/", "src/net/", "src/secrets/", "src/egress/"),
+    "openssl/": ("src/crypto/", "src/net/", "src/secrets/", "src/egress/", "src/http/"),
     "sodium": ("src/crypto/",),
     "yaml-cpp/": ("src/policy/",),
     "sqlite3.h": ("src/storage/",),

@@ -1,0 +1,173 @@
+#include "http/server.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "base/escape.h"
+#include "http/connection.h"
+#include "http/core.h"
+#include "http/event_queue.h"
+#include "http/tls.h"
+#include "net/host_name.h"
+#include "net/ip_address.h"
+
+namespace writ::http {
+
+using asio::ip::tcp;
+
+void ServerCore::Admit(tcp::socket socket, const std::string& address) {
+  const Limits& limits = options.limits;
+  const auto of_address = by_address.find(address);
+  if (stopping || (of_address != by_address.end() && of_address->second >= limits.address_connections_max)) {
+    ++counters.connections_refused;
+    return;  // the socket closes here
+  }
+  if (open.size() >= limits.connections_max && !CloseOldestIdle()) {
+    ++counters.connections_refused;
+    return;
+  }
+  ++counters.connections_taken;
+  ++by_address[address];
+  const std::uint64_t id = next_id++;
+  const auto connection = std::make_shared<Connection>(*this, id, std::move(socket), address);
+  open.emplace(id, connection);
+  counters.connections_open = open.size();
+  connection->Start();
+}
+
+void ServerCore::Forget(Connection& connection) {
+  const auto counted = by_address.find(connection.peer());
+  if (counted != by_address.end() && --counted->second == 0) by_address.erase(counted);
+  open.erase(connection.id());
+  counters.connections_open = open.size();
+  if (stopping && open.empty()) io.stop();
+}
+
+bool ServerCore::CloseOldestIdle() {
+  if (idle.empty()) return false;
+  const auto found = open.find(idle.front());
+  const std::shared_ptr<Connection> oldest = found->second;
+  oldest->Close();
+  return true;
+}
+
+struct Server::Impl {
+  std::shared_ptr<ServerCore> core;
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  asio::executor_work_guard<asio::io_context::executor_type> working;  // a connection that waits for the service has no work
+  std::thread thread;
+  bool stopped = false;
+  std::uint16_t port = 0;
+
+  explicit Impl(std::shared_ptr<ServerCore> shared) : core(std::move(shared)), acceptor(core->io), pause(core->io), working(core->io.get_executor()) {}
+
+  void Accept() {
+    acceptor.async_accept([this](ErrorCode error, tcp::socket socket) {
+      if (!acceptor.is_open()) return;
+      if (error) {
+        // Out of descriptors: an idle connection gives way; then a moment later again.
+        core->CloseOldestIdle();
+        pause.expires_after(Millis(50));
+        pause.async_wait([this](ErrorCode cancelled) {
+          if (!cancelled && acceptor.is_open()) Accept();
+        });
+        return;
+      }
+      ErrorCode gone;
+      const auto peer = socket.remote_endpoint(gone);
+      if (!gone) {
+        const auto address = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
+                                 ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
+                                 : peer.address().to_string();
+        core->Admit(std::move(socket), address);
+      }
+      Accept();
+    });
+  }
+
+  Result<> Listen() {
+    const ServerOptions& options = core->options;
+    const auto host = WRIT_TRY("listen", net::NormaliseHost(options.host));
+    if (!host.address && host.name != "localhost") return Fail(Code::kInvalid, "{} is no address of this machine", EscapeVisible(options.host));
+    ErrorCode error;
+    const auto address = asio::ip::make_address(host.address ? host.address->ToText() : "127.0.0.1", error);
+    if (error) return Fail(Code::kInvalid, "{} is no address", EscapeVisible(options.host));
+    const tcp::endpoint endpoint(address, options.port);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(1024, error);
+    if (error) {
+      const Error failed = ErrnoError(error.value(), fmt::format("listen on {}:{}", EscapeVisible(options.host), options.port));
+      return std::unexpected(Error{failed.code == Code::kDenied ? Code::kDenied : Code::kUnavailable, failed.what});
+    }
+    port = acceptor.local_endpoint(error).port();
+    core->gate = {.tls = options.tls.has_value(), .loopback = address.is_loopback(), .names = options.names};
+    return {};
+  }
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() { Stop(Deadline::After(Millis(0))); }
+
+Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Service& service) {
+  std::shared_ptr<asio::ssl::context> tls;
+  if (options.tls) tls = WRIT_TRY("TLS", MakeTls(*options.tls));
+  auto core = std::make_shared<ServerCore>(std::move(options), service);
+  core->tls = std::move(tls);
+  auto impl = std::make_unique<Impl>(std::move(core));
+  WRIT_TRY("server", impl->Listen());
+  impl->Accept();
+  impl->thread = std::thread([core = impl->core.get()] { core->io.run(); });
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+
+Result<> Server::ReloadTls() {
+  if (!impl_->core->options.tls) return Fail(Code::kInvalid, "this server has no certificate");
+  auto tls = WRIT_TRY("TLS", MakeTls(*impl_->core->options.tls));
+  asio::post(impl_->core->io, [core = impl_->core.get(), tls = std::move(tls)]() mutable { core->tls = std::move(tls); });
+  return {};
+}
+
+void Server::Stop(Deadline deadline) {
+  if (std::exchange(impl_->stopped, true)) return;
+  ServerCore& core = *impl_->core;
+  asio::post(core.io, [this, &core] {
+    core.stopping = true;
+    ErrorCode ignored;
+    impl_->acceptor.close(ignored);
+    impl_->pause.cancel();
+    auto all = core.open;
+    for (auto& [id, connection] : all) connection->Drain();
+    if (core.open.empty()) core.io.stop();  // else with the last connection
+  });
+  asio::steady_timer limit(core.io);
+  if (!deadline.never()) {
+    asio::post(core.io, [&core, &limit, deadline] {
+      limit.expires_at(deadline.when());
+      limit.async_wait([&core](ErrorCode) {
+        auto all = core.open;
+        for (auto& [id, connection] : all) connection->Close();
+        core.io.stop();
+      });
+    });
+  }
+  impl_->thread.join();
+  core.disk.join();
+}
+
+Counters Server::counters() const {
+  if (impl_->stopped) return impl_->core->counters;
+  std::promise<Counters> taken;
+  asio::post(impl_->core->io, [&] { taken.set_value(impl_->core->counters); });
+  return taken.get_future().get();
+}
+
+}  // namespace writ::http
