@@ -47,6 +47,7 @@ void Connection::Close() {
   Disarm();
   LeaveIdle();
   if (in_request_) Finish();
+  if (gone_ != nullptr) gone_->store(true);
   if (events_ != nullptr) {
     events_->Gone();
     --core_.counters.followers;
@@ -88,8 +89,11 @@ void Connection::NextRequest() {
   head_ = {};
   target_ = {};
   std::string().swap(body_);
-  piece_.resize(kSmallPiece);
-  piece_.shrink_to_fit();
+  gone_.reset();
+  if (!reading_) {
+    piece_.resize(kSmallPiece);
+    piece_.shrink_to_fit();
+  }
   if (draining_ || core_.stopping) return Close();
   if (in_.empty() && !first_) {
     Disarm();
@@ -113,13 +117,30 @@ void Connection::LeaveIdle() {
 }
 
 void Connection::ReadMore(Step next) {
-  stream_.async_read_some(asio::buffer(piece_), [self = shared_from_this(), next](ErrorCode error, std::size_t bytes) {
+  after_in_ = next;
+  if (std::exchange(reading_, true)) return;
+  stream_.async_read_some(asio::buffer(piece_), [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
+    self->reading_ = false;
     if (self->closed_) return;
+    if (error && self->gone_ != nullptr && self->after_in_ == &Connection::Watched) {
+      // What was asked is still answered: the client may have closed only its own direction.
+      self->gone_->store(true);
+      self->keep_open_ = false;
+      return;
+    }
     if (error) return self->Close();
     self->in_.append(self->piece_.data(), bytes);
-    ((*self).*next)();
+    ((*self).*(self->after_in_))();
   });
 }
+
+/// While the service is asked: only to notice a client that goes. A next request that comes meanwhile waits.
+void Connection::Watch() {
+  gone_ = std::make_shared<std::atomic<bool>>(false);
+  if (in_.empty()) ReadMore(&Connection::Watched);
+}
+
+void Connection::Watched() {}
 
 void Connection::HeadBytes() {
   if (idle_) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -45,6 +46,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Handshake();
   void NextRequest();
   void ReadMore(Step next);
+  void Watch();
+  void Watched();
   void HeadBytes();
   void Arm(Millis limit);
   void Disarm();
@@ -106,7 +109,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;           // bytes not consumed yet
   std::string out_;          // bytes to send
   std::size_t out_at_ = 0;
-  Step after_out_ = nullptr;
+  Step after_out_ = nullptr, after_in_ = nullptr;
+  bool reading_ = false;  // a read is under way; `piece_` stays where it is
+  std::shared_ptr<std::atomic<bool>> gone_;  // of the call that waits for the service; told when the client has gone
   net::Http1HeadScanner scanner_;
 
   // The request.

@@ -188,6 +188,8 @@ Service::Reply Connection::ReplyHere() {
 void Connection::CallService() {
   auto call = TakeCall();
   if (call.path == "/readyz") call.path = "/v1/ready";
+  Watch();
+  call.gone = gone_;
   core_.service.Call(std::move(call), ReplyHere());
 }
 

@@ -120,6 +120,31 @@ TEST(HttpServer, BodiesInMemoryTogetherAreBounded) {
   first.Write(std::string(100, 'x'));
 }
 
+TEST(HttpServer, ACallThatWaitsLearnsThatItsClientHasGone) {
+  TestServer server;
+  std::optional<Service::Reply> held;
+  std::shared_ptr<const std::atomic<bool>> gone;
+  std::mutex mutex;
+  std::condition_variable arrived;
+  server.service.on_call = [&](api::PlaneCall call, Service::Reply reply) {
+    const std::lock_guard lock(mutex);
+    held = std::move(reply);
+    gone = call.gone;
+    arrived.notify_all();
+  };
+  {
+    RawClient client(server.port());
+    client.Write(Get("/v1/slow"));
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(arrived.wait_for(lock, std::chrono::seconds(20), [&] { return held.has_value(); }));
+    EXPECT_FALSE(gone->load());
+    ::shutdown(client.fd(), SHUT_WR);
+    while (!gone->load()) std::this_thread::yield();
+    (*held)({.body = "all the same"});
+    EXPECT_EQ(BodyOf(client.ReadToEnd()), "all the same") << "it may still listen";
+  }
+}
+
 TEST(HttpServer, StopAnswersWhatWasAskedAndClosesTheRest) {
   TestServer server;
   std::optional<Service::Reply> held;

@@ -20,7 +20,7 @@ void Connection::StartWebSocket() {
   request.target(head_.target);
   request.version(head_.minor == 1 ? 11 : 10);
   for (const auto& field : head_.fields) request.insert(field.name, field.value);
-  if (!websocket::is_upgrade(request)) {
+  if (!websocket::is_upgrade(request) || !in_.empty()) {  // a client waits for the answer before it goes on
     answered_ = false;
     wants_web_socket_ = false;
     events_->Gone();
