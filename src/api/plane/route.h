@@ -91,6 +91,10 @@ std::optional<RouteMatch> MatchRoute(std::string_view method, std::string_view p
 /// Whether a path is of a pattern, and its parameters.
 bool MatchPattern(std::string_view pattern, std::string_view path, RouteMatch& match);
 
+/// A list that goes on names in this header what `cursor` of the next call has to be. Who writes to a client that
+/// expects everything at once follows it (GET /v1/export).
+inline constexpr std::string_view kNextCursorHeader = "writ-next-cursor";
+
 /// 200 with a JSON body.
 PlaneReply JsonReply(const canon::Json& body);
 PlaneReply ReplyFor(const plane::Refusal& refusal);
@@ -105,11 +109,13 @@ std::span<const Chore> PlaneChores();  ///< every one there is (routes.cc)
 
 // Tables of chores.
 std::span<const Chore> KeepingChores();    ///< keeping_chores.cc: what expires
+std::span<const Chore> ConsentChores();    ///< run_calls.cc: consent that nobody gave
 
 // Tables of the handler files, joined by routes.cc.
 std::span<const Route> PrincipalRoutes();  ///< principal_calls.cc
 std::span<const Route> RunnerRoutes();     ///< runner_calls.cc: enrol, claim, list
 std::span<const Route> ReportRoutes();     ///< report_calls.cc: events, heartbeat, log, complete, bundle
+std::span<const Route> RunRoutes();        ///< run_calls.cc: requests, consent, queries
 std::span<const Route> BlobRoutes();       ///< blob_calls.cc
 std::span<const Route> HealthRoutes();     ///< health_calls.cc: health, metrics for machines, the plain page
 

@@ -25,7 +25,7 @@ std::string_view NextSegment(std::string_view& path) {
 std::span<const Route> PlaneRoutes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> joined;
-    for (const auto table : {HealthRoutes(), PrincipalRoutes(), RunnerRoutes(), BlobRoutes(), ReportRoutes()})
+    for (const auto table : {HealthRoutes(), PrincipalRoutes(), RunnerRoutes(), RunRoutes(), BlobRoutes(), ReportRoutes()})
       joined.insert(joined.end(), table.begin(), table.end());
     return joined;
   }();
@@ -35,7 +35,7 @@ std::span<const Route> PlaneRoutes() {
 std::span<const Chore> PlaneChores() {
   static const std::vector<Chore> all = [] {
     std::vector<Chore> joined;
-    for (const auto table : {KeepingChores()}) joined.insert(joined.end(), table.begin(), table.end());
+    for (const auto table : {KeepingChores(), ConsentChores()}) joined.insert(joined.end(), table.begin(), table.end());
     return joined;
   }();
   return all;
