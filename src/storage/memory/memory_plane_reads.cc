@@ -75,12 +75,12 @@ Result<std::optional<Lease>> MemoryStore::GetLease(std::string_view id) {
 }
 
 Result<std::vector<LeasedRun>> MemoryStore::ExpiredLeases(WallTime now, std::size_t limit) {
+  std::vector<const RunData*> ended = ByNumber();
+  std::erase_if(ended, [now](const RunData* data) { return !data->lease || data->lease->until > now; });
+  std::ranges::sort(ended, {}, [](const RunData* data) { return std::tuple(data->lease->until, data->run.number); });
+  Cut(ended, limit);
   std::vector<LeasedRun> leased;
-  for (const RunData* data : ByNumber()) {
-    if (data->lease && data->lease->until <= now) leased.push_back({data->run.id, *data->lease});
-  }
-  std::ranges::stable_sort(leased, {}, [](const LeasedRun& run) { return run.lease.until; });
-  Cut(leased, limit);
+  for (const RunData* data : ended) leased.push_back({data->run.id, *data->lease});
   return leased;
 }
 
@@ -93,9 +93,9 @@ Result<std::optional<WallTime>> MemoryStore::NextLeaseEnd() {
 }
 
 Result<std::optional<Principal>> MemoryStore::FindPrincipalByToken(std::string_view token_hash) {
-  auto found = Find(data_.principals, token_hash, &Principal::token_hash);
-  if (found && found->revoked) found.reset();
-  return found;
+  const auto found = std::ranges::find(data_.principals, token_hash, &Principal::token_hash);
+  if (found == data_.principals.end() || found->revoked) return std::nullopt;
+  return *found;
 }
 
 Result<std::optional<Principal>> MemoryStore::FindPrincipal(std::string_view name) {
@@ -140,7 +140,7 @@ Result<std::vector<std::string>> MemoryStore::Retirable(WallTime older_than, std
   std::erase_if(ended, [older_than](const RunData* data) {
     return !IsTerminal(data->run.status) || data->run.updated >= older_than;
   });
-  std::ranges::stable_sort(ended, {}, [](const RunData* data) { return data->run.updated; });
+  std::ranges::sort(ended, {}, [](const RunData* data) { return std::tuple(data->run.updated, data->run.number); });
   Cut(ended, limit);
   std::vector<std::string> ids;
   for (const RunData* data : ended) ids.push_back(data->run.id);
