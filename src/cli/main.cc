@@ -9,6 +9,7 @@
 #include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/man.h"
+#include "cli/mock_agent.h"
 #include "cli/terminal.h"
 #include "sys/file.h"
 
@@ -122,6 +123,7 @@ bool OpenStandardDescriptors() {
 int Main(int argc, char** argv, const Wiring& wiring) {
   if (!OpenStandardDescriptors()) return 125;
   const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (!arguments.empty() && arguments.front() == "mock-agent") return MockAgent(std::span(arguments).subspan(1), ProcessEnv());
   const auto invocation = ParseCommandLine(arguments);
   if (!invocation) return ComplainAboutUsage(invocation.error());
   // Before anything starts: what a variable held is not to be found in this process's environment any more.
