@@ -1,5 +1,6 @@
 // A governed workspace of four files: checked out for the first time, seen before, and a run's changes collected,
-// beside the same git commands started plainly on the host. Medians. Usage: git_bench [ROUNDS]
+// beside the same git commands started plainly on the host. Medians.
+// Usage: git_bench [ROUNDS] [FILES]      FILES: so many more in the repository
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -81,15 +82,17 @@ std::string Keep(const fs::path& blobs, const fs::path& file) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 20;
+  const int files = argc > 2 ? std::max(0, std::atoi(argv[2])) : 0;
   auto backend =
       Take(isolation::process::ProcessBackend::Create({.path = "", .warm_cells = 2, .delegated_cgroup = ""}));
   const auto scratch = Take(sys::TemporaryDirectory::Create(fs::temp_directory_path().string(), "git-bench-"));
   const fs::path at = scratch.path();
   Shell(fmt::format(
       "mkdir {0}/repo {0}/blobs; cd {0}/repo; git init -q .; mkdir src; echo r > README.md; echo one > src/a.txt; "
-      "echo ignored/ > .gitignore; echo c > src/c.txt; git add -A; git commit -qm one; "
+      "echo ignored/ > .gitignore; echo c > src/c.txt; "
+      "for i in $(seq {1}); do d=m/$((i / 1000)); [ -d $d ] || mkdir -p $d; echo $i > $d/$i; done; git add -A; git commit -qm one; "
       "git bundle create -q ../bundle HEAD; git rev-parse HEAD > ../head",
-      at.string()));
+      at.string(), files));
   contract::WorkspaceManifest manifest;
   std::ifstream(at / "head") >> manifest.base_ref;
   manifest.bundle_hash = Keep(at / "blobs", at / "bundle");

@@ -40,8 +40,8 @@ struct Captured {
 
 /// Captures a git working tree as `warrant.manifest.v1`: the commit HEAD names with its full history, everything that
 /// differs from it in tracked files as a binary diff, and untracked files that git does not ignore, as the patterns
-/// say. Nothing in the repository is changed, its hooks and diff programs are not run, links are not followed. Errors:
-/// kNotFound outside of a working tree or without a commit; kDenied for tracked denied files, listing them and
+/// say. Nothing in the repository is changed, its hooks and diff programs are not run, links are not followed.
+/// Errors: kNotFound outside of a working tree or without a commit; kDenied for tracked denied files, listing them and
 ///         what to do; kUnavailable for a shallow clone, or when HEAD moves meanwhile; kExhausted over a bound; those
 ///         of UserGit.
 Result<Captured> Capture(const CaptureRequest& request, Deadline deadline);

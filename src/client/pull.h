@@ -55,8 +55,8 @@ struct Pulled {
 
 /// Reads a diff against its base without touching the working tree, the index or any reference; objects are added to
 /// the repository. A link that leads out of the workspace, `.git`, set-id and the like are judged by what git would
-/// write. Errors: kInvalid for ids that are none; kNotFound when the repository lacks the base; kCorrupt when the diff
-/// does not
+/// write.
+/// Errors: kInvalid for ids that are none; kNotFound when the repository lacks the base; kCorrupt when the diff does not
 ///         apply to it; those of UserGit.
 Result<PullPlan> PlanPull(const PullRequest& request, Deadline deadline);
 
@@ -64,8 +64,9 @@ Result<PullPlan> PlanPull(const PullRequest& request, Deadline deadline);
 /// when changes are dangerous and that was not asked for) as one commit on the branch `warrant/<12 characters>`.
 /// Nothing of the user's is overwritten: a working tree that changed meanwhile makes git refuse as a whole, and a
 /// branch of that name is replaced only when all it has is an earlier pull of the same run. No hooks run, no link is
-/// followed. Errors: as PlanPull; kDenied when the branch holds something else or is checked out; kUnavailable when the
-///         working tree changed meanwhile.
+/// followed.
+/// Errors: as PlanPull; kDenied when the branch holds something else or is checked out; kUnavailable when the working
+///         tree changed meanwhile.
 Result<Pulled> Pull(const PullRequest& request, Deadline deadline);
 
 }  // namespace writ::client

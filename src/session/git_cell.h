@@ -54,8 +54,7 @@ class GitRun {
 /// Runs git in a cell without network, with nobody's configuration: no hooks, filters, file system monitor, attributes
 /// or excludes from outside the work tree, credential helpers, submodules; no protocol but reading a bundle file.
 /// Errors: kUnavailable when the cell or git cannot start; kExhausted when a limit ended it, or its disk was full,
-/// naming
-///         it; kDeadline. An exit code is no error here.
+///         naming it; kDeadline. An exit code is no error here.
 /// Source: git(1) environment variables, git-config(1).
 Result<GitRun> RunGit(GitJob job, const GitLimits& limits, isolation::Backend& backend, Deadline deadline);
 

@@ -32,8 +32,8 @@ struct GitDiff {
 /// rules of its work tree. The repository that is compared with is the checkout's own, in a second cell; that of the
 /// run is not read. Commits made in the run are therefore included as changes, what it hid by its index or its excludes
 /// too. When the run changed nothing, no cell is started: the diff is empty, or the one remembered for the local
-/// changes. `tree` is Place::kWorkspace of a dead guest; null: nothing was started. Errors: kExhausted when there are
-/// more changes than `limits` allow; those of RunGit; kCorrupt from git.
+/// changes. `tree` is Place::kWorkspace of a dead guest; null: nothing was started.
+/// Errors: kExhausted when there are more changes than `limits` allow; those of RunGit; kCorrupt from git.
 Result<GitDiff> CollectGit(const Checkout& checkout, const isolation::GuestTree* tree, isolation::Backend& backend,
                            const GitLimits& limits, Deadline deadline);
 
