@@ -1,6 +1,7 @@
 // Checkouts of governed workspaces, made in cells and kept by content.
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <thread>
 
@@ -160,6 +161,32 @@ TEST_F(GitCheckout, ManyThreadsMakeItOnce) {
   for (const auto& path : paths) EXPECT_EQ(path, paths[0]);
   EXPECT_TRUE(fs::exists(paths[0]));
   EXPECT_EQ(blobs_->opened, 1);
+}
+
+TEST_F(GitCheckout, SeveralProcessesMakeItSafely) {
+  const auto manifest = Capture("echo one > a; git add -A; git commit -qm one");
+  cache_.reset();
+  backend_.reset();  // each process has a jail of its own
+  std::vector<pid_t> children;
+  for (int i = 0; i < 3; ++i) {
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      auto backend = isolation::process::ProcessBackend::Create(
+          {.path = WRIT_BIN_DIR "/writ-jail", .warm_cells = 0, .delegated_cgroup = ""});
+      auto cache = CheckoutCache::Open((scratch_ / "cache").string(), {});
+      if (!backend || !cache) ::_exit(2);
+      const auto got = (*cache)->Get(manifest, *blobs_, **backend, Deadline::After(Millis{60'000}));
+      ::_exit(got && ReadText(fs::path((*got)->path) / "a") == "one\n" ? 0 : 1);
+    }
+    children.push_back(pid);
+  }
+  for (const pid_t pid : children) {
+    int status = -1;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(scratch_ / "cache"), {}), 1);
 }
 
 TEST_F(GitCheckout, AbandonedDirectoriesAreSwept) {
