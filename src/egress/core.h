@@ -87,6 +87,8 @@ class Core {
 
   /// Tells the observer. False: it could not be recorded, everything was cut, nothing more may happen.
   bool Record(const Attempt& attempt);
+  /// Tells it of an interception; false as above.
+  bool RecordInterception(const std::string& host, std::uint16_t port, std::string_view protocol);
   /// After bytes were counted: cuts everything when the budget is spent.
   void CheckBudget();
   /// Cuts everything for good.

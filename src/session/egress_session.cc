@@ -67,6 +67,7 @@ Result<std::unique_ptr<EgressSession>> EgressSession::Open(isolation::NetworkDoo
   options.upstream = order.upstream;
   options.warrant_exact = order.warrant_answers;
   options.interception = order.interception;
+  if (order.interception) opened->authority_ = order.interception->authority->certificate_sha256();
   opened->proxy_ = WRIT_TRY("network", egress::Proxy::Start(std::move(served), std::move(options), *opened->resolver_, *opened));
   return opened;
 }
@@ -79,7 +80,22 @@ Result<> EgressSession::OnAttempt(const egress::Attempt& attempt) {
   }
   auto& use = uses_[{attempt.host, attempt.port}];
   ++(attempt.verdict.allowed ? use.connections : use.refused);
-  Json json = AttemptEvent(attempt);
+  return Append(AttemptEvent(attempt));
+}
+
+Result<> EgressSession::OnIntercepted(const std::string& host, std::uint16_t port, std::string_view protocol) {
+  const std::lock_guard lock(mutex_);
+  auto& known = uses_[{host, port}].intercepted;
+  if (std::ranges::find(known, protocol) != known.end()) return {};
+  known.emplace_back(protocol);
+  std::ranges::sort(known);
+  return Append(event::Extension(
+      "writ.network.intercepted",
+      Json::Of({{"host", host}, {"port", std::uint64_t{port}}, {"alpn", protocol}, {"authority", authority_}})));
+}
+
+/// Precondition: mutex_ is held.
+Result<> EgressSession::Append(Json json) {
   RedactEvent(redaction_, json);
   auto logged = log_.Append(std::move(json));
   if (!logged) broken_ = logged.error();

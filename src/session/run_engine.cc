@@ -89,9 +89,13 @@ std::vector<Json> ExecutedEvents(const Outcome& outcome, const GuestOutput& outp
 }
 
 /// What the backend and this engine enforce together.
-isolation::Guarantees GuaranteesOf(const isolation::Session& session, const Redaction& redaction) {
+isolation::Guarantees GuaranteesOf(const isolation::Session& session, const RunOrder& order) {
   isolation::Guarantees guarantees = session.guarantees();
-  if (redaction != nullptr) guarantees.enforced.insert_or_assign("redaction", std::string(kRedactionMechanism));
+  if (order.egress && order.egress->interception) {
+    guarantees.enforced.insert_or_assign(
+        "interception", fmt::format("run-authority sha256:{}", order.egress->interception->authority->certificate_sha256()));
+  }
+  if (order.redaction != nullptr) guarantees.enforced.insert_or_assign("redaction", std::string(kRedactionMechanism));
   return guarantees;
 }
 
@@ -144,7 +148,7 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);
 
-  if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order.redaction);
+  if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order);
   guest.outcome.message = Redact(order.redaction, guest.outcome.message);
   end.outcome = guest.outcome;
   end.ending = EndingOf(guest.outcome, order);
@@ -186,7 +190,7 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
   guest.session = *std::move(started);
   if (order.log_bytes_max)
     guest.output.EndAbove(*order.log_bytes_max, [&guest] { guest.session->Kill(Termination::kOutputLimit); });
-  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order.redaction)))));
+  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order)))));
   Reach(parts_.fault, fault::kStarted);
   if (order.egress) {
     // What the guest opens before this waits in the listeners.
