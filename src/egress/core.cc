@@ -68,6 +68,7 @@ void Core::CheckBudget() {
 
 void Core::Fail(Error error) {
   if (!failure_) failure_ = std::move(error);
+  failed_ = true;
   CutAll();
 }
 

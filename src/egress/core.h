@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -94,7 +95,7 @@ class Core {
   /// Cuts everything for good.
   void Fail(Error error);
   void CutAll();
-  bool failed() const { return failure_.has_value(); }
+  bool failed() const { return failed_; }  ///< from any thread
   const std::optional<Error>& failure() const { return failure_; }
   bool accepts() const { return !failure_ && !ledger.budget_spent(); }
 
@@ -125,6 +126,7 @@ class Core {
   policy::EgressRules rules_;
   std::list<std::unique_ptr<Connection>> connections_;
   std::optional<Error> failure_;
+  std::atomic<bool> failed_ = false;  ///< whether there is a failure_
   bool budget_told_ = false;
 };
 

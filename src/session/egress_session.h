@@ -35,6 +35,8 @@ class EgressSession final : egress::EgressObserver {
   Result<> Change(RuleUpdate update);
   /// Errors: an attempt could not be recorded; everything is closed, and the guest must end.
   Result<> Health();
+  /// Errors: the proxy has closed everything by itself, though the log is whole; the guest must end, and its run say why.
+  Result<> Served();
   /// Cuts everything, and writes what was used (writ.network.used). Nothing is served afterwards. Errors: those of the log.
   Result<> Close();
 

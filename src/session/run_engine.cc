@@ -167,6 +167,17 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   return end;
 }
 
+/// A guest whose way out has failed ends, also when it came to an end of its own by then: what it did without the network
+/// that it was promised is not its result. True: that is how it ends.
+bool RunEngine::InterruptUnlessServed(Guest& guest) {
+  auto served = guest.egress->Served();
+  if (served) return false;
+  guest.session->Kill(Termination::kInterrupted);
+  guest.outcome.how = Termination::kInterrupted;
+  guest.outcome.message = std::move(served).error().Doing("the run's network failed").what;
+  return true;
+}
+
 /// Starts the guest and waits for its end. Leaves `guest.outcome` in every case that is not a failure of the log.
 Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonitor& monitor) {
   guest.cancelled_by = monitor.Poll(nullptr);
@@ -208,6 +219,7 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
 
   for (;;) {
     auto outcome = guest.session->Wait(Deadline::After(kSlice));
+    if (guest.egress && InterruptUnlessServed(guest)) return {};
     if (outcome) {
       guest.outcome = *std::move(outcome);
       if (order.warrant_words && guest.outcome.how == Termination::kNotStarted && guest.outcome.code != 0)
