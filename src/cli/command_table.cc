@@ -1,6 +1,7 @@
 // The one description of every command but run, which has its own page, and of the program as a whole.
 #include "cli/grammar.h"
 #include "cli/network_grammar.h"
+#include "cli/plane_grammar.h"
 #include "cli/run_grammar.h"
 #include "cli/secret_grammar.h"
 
@@ -23,7 +24,9 @@ constexpr Option kListOptions[] = {
      .fallback = "50"},
     kJson, kHelp,
 };
-constexpr OptionGroup kListGroups[] = {{"Options", kListOptions}};
+constexpr OptionGroup kPsGroups[] = {{"Options", kListOptions}};
+constexpr OptionGroup kListGroups[] = {{"Options", kListOptions}, kPlaneGroup};
+constexpr OptionGroup kShowGroups[] = {{"Options", kCommonOptions}, kPlaneGroup};
 constexpr Example kListExamples[] = {{"writ list -n 5", "the last five runs"},
                                      {"writ list --json | jq -r '.runs[0].runId'", "id of the newest run"}};
 
@@ -42,7 +45,7 @@ constexpr Option kLogsOptions[] = {
     {.name = "follow", .letter = 'f', .help = "go on until the run ends; with --json, wait for its end"},
     kJson, kHelp,
 };
-constexpr OptionGroup kLogsGroups[] = {{"Options", kLogsOptions}};
+constexpr OptionGroup kLogsGroups[] = {{"Options", kLogsOptions}, kPlaneGroup};
 
 constexpr Option kApplyOptions[] = {
     {.name = "dir", .kind = Kind::kDirectory, .value = "DIR", .help = "where to apply the changes",
@@ -66,7 +69,7 @@ constexpr Option kBundleOptions[] = {
      .fallback = "stdout"},
     kJson, kHelp,
 };
-constexpr OptionGroup kBundleGroups[] = {{"Options", kBundleOptions}};
+constexpr OptionGroup kBundleGroups[] = {{"Options", kBundleOptions}, kPlaneGroup};
 constexpr Example kBundleExamples[] = {{"writ bundle 3f2a -o run.json && writ-verify run.json",
                                         "hand a run's evidence to somebody else, who checks it offline"}};
 
@@ -77,7 +80,7 @@ constexpr Option kVerifyOptions[] = {
      .help = "accept this runner key only: a key id or a PEM file", .repeatable = true},
     kJson, kHelp,
 };
-constexpr OptionGroup kVerifyGroups[] = {{"Options", kVerifyOptions}};
+constexpr OptionGroup kVerifyGroups[] = {{"Options", kVerifyOptions}, kPlaneGroup};
 constexpr Operand kVerifyOperands[] = {{"RUN|FILE|-", Kind::kRunOrFile}};
 constexpr Example kVerifyExamples[] = {
     {"writ verify 3f2a", "check a run of this store against the store's own key"},
@@ -138,10 +141,19 @@ constexpr Command kCommands[] = {
     kLearnCommand,
     kExplainCommand,
     kNetCommand,
+    kSubmitCommand,
+    kContinueCommand,
+    kFanoutCommand,
+    kWaitCommand,
+    kPullCommand,
+    kCancelCommand,
+    kPendingCommand,
+    kApproveCommand,
+    kDenyCommand,
     {.name = "ps",
      .summary = "List the runs that are going on",
      .description = "Lists the runs of this state directory whose process is alive, newest first.",
-     .groups = kListGroups,
+     .groups = kPsGroups,
      .statuses = kPlainStatuses,
      .see_also = "list kill"},
     {.name = "list",
@@ -155,7 +167,7 @@ constexpr Command kCommands[] = {
      .summary = "Show what a run was allowed, what it did and what it left",
      .description = "Shows a run's contract and receipt on one screen: who asked, what was asked, what the run could "
                     "see, what happened, what changed, and which mechanism enforced each limit.",
-     .groups = kCommon,
+     .groups = kShowGroups,
      .operands = kRunOperand,
      .statuses = kPlainStatuses,
      .see_also = "list logs verify"},
@@ -171,7 +183,7 @@ constexpr Command kCommands[] = {
     {.name = "decisions",
      .summary = "List what was allowed, asked and denied",
      .description = "Lists the newest entries of the decision log, after checking its hash chain.",
-     .groups = kListGroups,
+     .groups = kPsGroups,
      .statuses = kPlainStatuses,
      .see_also = "policy-check"},
     {.name = "logs",
@@ -199,7 +211,7 @@ constexpr Command kCommands[] = {
      .see_also = "diff"},
     {.name = "bundle",
      .summary = "Print a run's evidence as one file",
-     .description = "Prints contract, events, receipt and public keys of an ended run. Anyone can check the file with "
+     .description = "Prints contract, events, receipt and public keys of an ended run, of this store or with --plane of a plane. Anyone can check the file with "
                     "`writ-verify`, without this store.",
      .groups = kBundleGroups,
      .operands = kRunOperand,
@@ -262,6 +274,16 @@ constexpr Command kCommands[] = {
      .groups = kDoctorGroups,
      .statuses = kDoctorStatuses,
      .see_also = "run"},
+    kPlaneLoginCommand,
+    kPlaneStatusCommand,
+    kPlaneForgetCommand,
+    kPrincipalsListCommand,
+    kPrincipalsAddCommand,
+    kPrincipalsRotateCommand,
+    kPrincipalsRevokeCommand,
+    kEnrollTokenCommand,
+    kRunnersCommand,
+    kExportCommand,
     {.name = "canon",
      .summary = "Print the canonical bytes of a JSON file",
      .description = "Prints the bytes that are hashed and signed for a JSON value, without a newline at the end.",
@@ -300,6 +322,10 @@ constexpr OptionGroup kProgramGroups[] = {{"Options", kProgramOptions}};
 constexpr ExitStatus kEnvironment[] = {
     {"WRIT_STATE", "state directory; otherwise $XDG_STATE_HOME/writ, for root /var/lib/writ"},
     {"WRIT_MASTER_KEY", "what the secret store is sealed under; otherwise master.key in the state directory"},
+    {"WRIT_PLANE", "the plane that commands use when none is named: a URL, or a name of `writ plane login`"},
+    {"WRIT_PLANE_TOKEN", "the token for it; otherwise the one that `writ plane login` kept"},
+    {"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the proxy through which a plane is reached"},
+    {"WARRANT_HOME, FUSIONKIT_HOME", "where the original's config.json says which plane is meant, when nothing else does"},
     {"WRIT_UPSTREAM_PROXY", "http://[USER:PASSWORD@]HOST:PORT, the HTTP proxy through which this network is left; names are looked up there"},
     {"VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_NAMESPACE", "where and how secrets are read from Vault; without a token ~/.vault-token"},
     {"XDG_CONFIG_HOME", "where writ/policy.yaml is looked for; for root it is /etc/writ"},
@@ -310,6 +336,8 @@ constexpr ExitStatus kFiles[] = {
     {"$WRIT_STATE/secrets.sealed", "the secret store; master.key opens it"},
     {"$WRIT_STATE/writ.db", "runs, events and decisions"},
     {"$WRIT_STATE/blobs/", "kept output, diffs and results, by content hash"},
+    {"$WRIT_STATE/known_planes", "the keys of planes, as they were first seen"},
+    {"writ/planes.json", "in the XDG configuration directory, also of root: the planes that are remembered; tokens/ beside it"},
     {"/etc/writ/policy.yaml", "policy of root's runs; others: writ/policy.yaml in the XDG configuration directory"},
 };
 constexpr Program kProgram{

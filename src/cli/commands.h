@@ -8,6 +8,40 @@ namespace writ::cli {
 
 int RunCommand(Context& context);  // run_command.cc
 
+int RunOnPlane(Context& context);  // plane_run.cc
+
+int SubmitCommand(Context& context);  // plane_submit.cc
+int ContinueCommand(Context& context);
+int FanoutCommand(Context& context);  // plane_fanout.cc
+
+int WaitCommand(Context& context);    // plane_runs.cc
+int CancelCommand(Context& context);
+int PullCommand(Context& context);    // plane_pull.cc
+int PlaneListCommand(Context& context);
+int PlaneShowCommand(Context& context);
+int PlaneVerifyCommand(Context& context);
+int PlaneBundleCommand(Context& context);
+int PlaneLogsCommand(Context& context);
+
+int ApproveCommand(Context& context);  // approval_commands.cc
+int DenyCommand(Context& context);
+int PendingCommand(Context& context);
+int PlaneApprove(Context& context);    // plane_approval.cc
+int PlaneDeny(Context& context);
+int PlanePending(Context& context);
+
+int PrincipalsListCommand(Context& context);  // plane_admin.cc
+int PrincipalsAddCommand(Context& context);
+int PrincipalsRotateCommand(Context& context);
+int PrincipalsRevokeCommand(Context& context);
+int EnrollTokenCommand(Context& context);
+int RunnersCommand(Context& context);
+int ExportCommand(Context& context);
+
+int PlaneLoginCommand(Context& context);  // plane_login.cc
+int PlaneStatusCommand(Context& context);
+int PlaneForgetCommand(Context& context);
+
 int LearnCommand(Context& context);
 int ExplainCommand(Context& context);  // network_commands.cc
 int NetCommand(Context& context);

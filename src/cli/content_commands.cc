@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/content_json.h"
+#include "cli/plane_link.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/terminal_filter.h"
@@ -44,6 +45,8 @@ Json Strings(const std::vector<std::string>& texts) {
 }  // namespace
 
 int LogsCommand(Context& context) {
+  if (NamesPlane(context)) return PlaneLogsCommand(context);
+  if (const auto confined = context.wiring.confine(Network::kNone); !confined) return Complain(context, confined.error());
   const bool out = context.invocation.Has("stdout"), err = context.invocation.Has("stderr");
   const Until until = context.invocation.Has("follow") ? Until::kEnd : Until::kNow;
   const auto plane = OpenPlane();

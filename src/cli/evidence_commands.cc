@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/plane_link.h"
 #include "cli/run_report.h"
 #include "contract/bundle.h"
 #include "contract/hash.h"
@@ -39,18 +40,6 @@ bool IsFile(std::string_view name) {
 
 bool IsRun(std::string_view name) { return OpenPlane()->Resolve(name).has_value(); }
 
-Result<std::vector<contract::Pin>> ReadPins(const std::vector<std::string_view>& keys) {
-  std::vector<contract::Pin> pins;
-  for (const auto key : keys) {
-    if (crypto::IsKeyId(key)) {
-      pins.push_back(contract::Pin::OfKeyId(key));
-    } else {
-      pins.push_back(contract::Pin::OfKey(WRIT_TRY("a pin is a key id or a PEM file", crypto::ReadPublicKeyFile(std::string(key)))));
-    }
-  }
-  return pins;
-}
-
 int PrintVerdict(Context& context, const Json& bundle, const contract::Verification& verified) {
   const int printed = context.json() ? PrintJson(context, contract::ToJson(verified)) : Print(context, contract::RenderStory(bundle, verified));
   return verified.ok() ? printed : 1;
@@ -72,6 +61,7 @@ int VerifyFile(Context& context, std::string_view name) {
 }  // namespace
 
 int VerifyCommand(Context& context) {
+  if (NamesPlane(context)) return PlaneVerifyCommand(context);
   const std::string_view name = context.operand(0);
   const bool pins = context.invocation.Has("pin") || context.invocation.Has("pin-runner");
   // A run id has neither dots nor slashes; a file that does can always be named by its path.
@@ -92,6 +82,7 @@ int VerifyCommand(Context& context) {
 }
 
 int BundleCommand(Context& context) {
+  if (NamesPlane(context)) return PlaneBundleCommand(context);
   const auto plane = OpenPlane();
   const auto bundle = plane->Bundle(context.operand(0));
   if (!bundle) return Complain(context, bundle.error());

@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/plane_link.h"
 #include "cli/run_report.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -47,7 +48,11 @@ std::string Shown(const Json& entry, std::string_view member) {
 
 int PsCommand(Context& context) { return ListRuns(context, true); }
 
-int ListCommand(Context& context) { return ListRuns(context, false); }
+int ListCommand(Context& context) {
+  if (NamesPlane(context)) return PlaneListCommand(context);
+  if (const auto confined = context.wiring.confine(Network::kNone); !confined) return Complain(context, confined.error());
+  return ListRuns(context, false);
+}
 
 int DecisionsCommand(Context& context) {
   const auto limit = CountOption(context, "limit", kRowsDefault, kRowsMax);

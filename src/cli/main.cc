@@ -47,17 +47,37 @@ int HelpCommand(Context& context) {
   return Complain(context, Error{Code::kNotFound, fmt::format("there is no command `{}`; see `writ help`", name)}, 2);
 }
 
-constexpr std::array<Entry, 28> kEntries{{
+constexpr std::array<Entry, 48> kEntries{{
     {"run", RunCommand, Confine::kItself},
     {"learn", LearnCommand, Confine::kItself},
     {"explain", ExplainCommand},
     {"net", NetCommand},
+    // Those of a plane open it with the caller's rights, and confine themselves before they hear of it.
+    {"submit", SubmitCommand, Confine::kItself},
+    {"continue", ContinueCommand, Confine::kItself},
+    {"fanout", FanoutCommand, Confine::kItself},
+    {"wait", WaitCommand, Confine::kItself},
+    {"pull", PullCommand, Confine::kItself},  // writes where the caller may write, with git
+    {"cancel", CancelCommand, Confine::kItself},
+    {"pending", PendingCommand, Confine::kItself},
+    {"approve", ApproveCommand, Confine::kItself},
+    {"deny", DenyCommand, Confine::kItself},
+    {"plane login", PlaneLoginCommand, Confine::kItself},
+    {"plane status", PlaneStatusCommand, Confine::kItself},
+    {"plane forget", PlaneForgetCommand},
+    {"principals list", PrincipalsListCommand, Confine::kItself},
+    {"principals add", PrincipalsAddCommand, Confine::kItself},
+    {"principals rotate", PrincipalsRotateCommand, Confine::kItself},
+    {"principals revoke", PrincipalsRevokeCommand, Confine::kItself},
+    {"enroll-token", EnrollTokenCommand, Confine::kItself},
+    {"runners", RunnersCommand, Confine::kItself},
+    {"export", ExportCommand, Confine::kItself},
     {"ps", PsCommand},
-    {"list", ListCommand},
-    {"show", ShowCommand},
+    {"list", ListCommand, Confine::kItself},
+    {"show", ShowCommand, Confine::kItself},
     {"get", GetCommand, Confine::kItself},      // writes where the caller may write
     {"decisions", DecisionsCommand},
-    {"logs", LogsCommand},
+    {"logs", LogsCommand, Confine::kItself},
     {"diff", DiffCommand},
     {"apply", ApplyCommand, Confine::kItself},  // writes where the caller may write
     {"bundle", BundleCommand, Confine::kItself},
@@ -106,7 +126,8 @@ int ProgramOptions(Context& context) {
 
 bool HoldsSecrets(const Context& context) {
   return !context.credentials->master.empty() || !context.credentials->vault_token.empty() ||
-         context.invocation.command->name.starts_with("secret ") || context.invocation.Has("secret");
+         context.invocation.command->name.starts_with("secret ") || context.invocation.Has("secret") || !context.credentials->plane_token.empty() ||
+         context.invocation.Has("token-file");
 }
 
 /// A caller may have closed 0, 1 or 2; files opened later must not take their place.

@@ -93,6 +93,7 @@ class Parser {
     for (; at_ < arguments_.size(); ++at_) {
       const std::string_view argument = arguments_[at_];
       if (argument == "--") {
+        result_.after_dashes = result_.operands.empty();
         TakeRest(at_ + 1);
         return true;
       }

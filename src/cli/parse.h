@@ -17,6 +17,7 @@ struct Invocation {
   const Command* command = nullptr;  ///< nullptr: options of the program only
   std::vector<std::pair<const Option*, std::string_view>> options;  ///< in the order given
   std::vector<std::string_view> operands;
+  bool after_dashes = false;  ///< the operands follow `--`: for commands that take a task or a command
 
   bool Has(std::string_view option) const;
   /// The last value given.

@@ -12,6 +12,7 @@
 #include "cli/host_probe.h"
 #include "cli/live_output.h"
 #include "cli/network_report.h"
+#include "cli/run_grammar.h"
 #include "cli/run_options.h"
 #include "cli/run_report.h"
 #include "cli/signals.h"
@@ -225,8 +226,19 @@ int RunOrLearn(Context& context, Learn learn) {
 
 }  // namespace
 
-int RunCommand(Context& context) { return RunOrLearn(context, Learn::kNo); }
+int RunCommand(Context& context) {
+  if (context.invocation.Has("plane")) return RunOnPlane(context);
+  for (const Option& option : kRunElsewhere) {
+    if (option.name != "wait" && context.invocation.Has(option.name)) {
+      return Complain(context, Error{Code::kInvalid, fmt::format("--{} goes with --plane only", option.name)}, kCannotRun);
+    }
+  }
+  return RunOrLearn(context, Learn::kNo);
+}
 
-int LearnCommand(Context& context) { return RunOrLearn(context, Learn::kYes); }
+int LearnCommand(Context& context) {
+  if (context.invocation.Has("plane")) return Complain(context, Error{Code::kInvalid, "--plane: learning needs a run on this machine"}, kCannotRun);
+  return RunOrLearn(context, Learn::kYes);
+}
 
 }  // namespace writ::cli

@@ -9,6 +9,23 @@ namespace writ::cli {
 inline constexpr Option kJson{.name = "json", .help = "print one JSON object on stdout (docs/formats/cli-json.md)"};
 inline constexpr Option kHelp{.name = "help", .letter = 'h', .help = "show this help"};
 
+/// Where a plane is and how it is known; every command that talks to one has them.
+inline constexpr Option kPlaneOptions[] = {
+    {.name = "plane", .kind = Kind::kText, .value = "URL|NAME", .help = "the plane: a URL, or a name of `writ plane login`"},
+    {.name = "token-file", .kind = Kind::kFile, .value = "FILE", .help = "file with the token, readable by you only",
+     .fallback = "$WRIT_PLANE_TOKEN, else the one kept for this plane"},
+    {.name = "ca-file", .kind = Kind::kFile, .value = "FILE", .help = "certificates to trust instead of the system's"},
+    {.name = "plane-key", .kind = Kind::kText, .value = "KEY", .help = "accept this plane key only: a key id or a PEM file",
+     .fallback = "the key seen first", .repeatable = true},
+    {.name = "insecure-http", .help = "send the token over http:// to another machine"},
+};
+inline constexpr Option kRunElsewhere[] = {
+    {.name = "pool", .kind = Kind::kText, .value = "POOL", .help = "with --plane: runners that may take it", .fallback = "default"},
+    {.name = "label", .kind = Kind::kText, .value = "NAME=VALUE", .help = "with --plane: only a runner that announces this label may take it",
+     .repeatable = true},
+    {.name = "wait", .help = "wait for an approval where nobody sits at the terminal"},
+};
+
 inline constexpr Option kRunFiles[] = {
     {.name = "workspace", .kind = Kind::kDirectory, .value = "DIR",
      .help = "show a copy-on-write view of DIR at /work; see `writ diff` and `writ apply`"},
@@ -87,7 +104,7 @@ inline constexpr Option kRunOutput[] = {
 inline constexpr OptionGroup kRunGroups[] = {
     {"Files", kRunFiles},           {"Environment and terminal", kRunTerminal}, {"Network", kRunNetwork},
     {"Limits", kRunLimits},
-    {"Isolation and policy", kRunRules}, {"Output", kRunOutput},
+    {"Isolation and policy", kRunRules}, {"Plane", kPlaneOptions}, {"On a plane", kRunElsewhere}, {"Output", kRunOutput},
 };
 inline constexpr Operand kJobOperands[] = {{"COMMAND", Kind::kText}, {"ARG", Kind::kText, true, true}};
 inline constexpr Example kRunExamples[] = {
@@ -127,6 +144,9 @@ inline constexpr Command kRunCommand{
         "pipe or file they go byte for byte. On a terminal, without -t, everything but text, newline, tab, carriage "
         "return and colours is made visible, so that a job cannot set the title, write the clipboard or forge links. "
         "A slow reader slows the job down. If the reader of the output goes away, the run is cancelled.\n\n"
+        "With --plane the run happens on another machine: the command is requested from a plane, a runner takes it, output comes "
+        "through as it is written, and the exit status, the summary and Ctrl-C are the same. --workspace is then a git "
+        "repository that is sent; its changes come back with `writ pull`. Options that a plane cannot carry are refused.\n\n"
         "Sizes take K, M, G or T (powers of 1024), times h, m, s or ms. Zero is refused: no limit can be switched off.",
     .groups = kRunGroups,
     .operands = kJobOperands,

@@ -86,13 +86,17 @@ void AddIsolation(Rows& rows, const isolation::Guarantees& guarantees) {
   rows.push_back({"  isolation", std::move(text)});
 }
 
-void AddFiles(Rows& rows, const api::RunResult& result) {
-  const std::string id = ShortRunId(result.run_id);
+/// How the reader goes on with a run: which id the commands take, and which ones there are.
+struct NextSteps {
+  std::string id, changes, output, verify;
+};
+
+void AddFiles(Rows& rows, const api::RunResult& result, const NextSteps& next) {
   if (result.files_changed > 0) {
     std::vector<std::string> names;
     for (const auto& change : result.changes) names.push_back(fmt::format("{} {}", change.kind, change.path));
     rows.push_back({"  changed", fmt::format("{} files: {}", result.files_changed, Names(names, result.files_changed))});
-    rows.push_back({"", fmt::format("writ diff {0}; writ apply {0}", id)});
+    rows.push_back({"", next.changes});
   }
   std::size_t dangers = 0;
   for (const auto& change : result.changes) {
@@ -102,12 +106,22 @@ void AddFiles(Rows& rows, const api::RunResult& result) {
   if (result.workspace_changed_meanwhile) rows.push_back({"  careful", "the workspace was changed by somebody else during the run"});
   for (const auto& output : result.outputs) {
     rows.push_back({"  output", fmt::format("{}  {}  {}", EscapeVisible(output.name, kNameColumns), FormatSize(output.bytes),
-                                            output.written_to.empty() ? fmt::format("writ get {}", id) : fmt::format("-> {}", EscapeVisible(output.written_to)))});
+                                            output.written_to.empty() ? next.output : fmt::format("-> {}", EscapeVisible(output.written_to)))});
   }
   if (!result.missing.empty()) rows.push_back({"  missing", Names(result.missing, result.missing.size())});
   if (result.undeclared_count > 0) {
     rows.push_back({"  undeclared", fmt::format("{} files under /out, not released: {}", result.undeclared_count, Names(result.undeclared, result.undeclared_count))});
   }
+}
+
+std::string Summary(const api::RunResult& result, const Limits& limits, std::size_t columns, const NextSteps& next) {
+  Rows rows;
+  if (result.outcome.how != isolation::Termination::kNotStarted) AddUse(rows, result, limits);
+  AddIsolation(rows, result.guarantees);
+  AddFiles(rows, result, next);
+  if (const std::string hash = ReceiptHash(result.receipt); !hash.empty()) rows.push_back({"  receipt", hash});
+  rows.push_back({"  verify", next.verify});
+  return fmt::format("writ: run {} {}\n{}", next.id, Ending(result), RenderTable(rows, columns));
 }
 
 Json Strings(const std::vector<std::string>& texts) {
@@ -151,13 +165,15 @@ std::vector<std::string> Reasons(const api::RunResult& result) {
 }
 
 std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns) {
-  Rows rows;
-  if (result.outcome.how != isolation::Termination::kNotStarted) AddUse(rows, result, limits);
-  AddIsolation(rows, result.guarantees);
-  AddFiles(rows, result);
-  if (const std::string hash = ReceiptHash(result.receipt); !hash.empty()) rows.push_back({"  receipt", hash});
-  rows.push_back({"  verify", fmt::format("writ verify {}", ShortRunId(result.run_id))});
-  return fmt::format("writ: run {} {}\n{}", ShortRunId(result.run_id), Ending(result), RenderTable(rows, columns));
+  const std::string id = ShortRunId(result.run_id);
+  return Summary(result, limits, columns,
+                 {id, fmt::format("writ diff {0}; writ apply {0}", id), fmt::format("writ get {}", id), fmt::format("writ verify {}", id)});
+}
+
+std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns, std::string_view plane_option) {
+  const std::string id = EscapeVisible(result.run_id);
+  const std::string pull = fmt::format("writ pull {}{}", id, plane_option);
+  return Summary(result, limits, columns, {id, pull, "kept by the plane", fmt::format("writ verify {}{}", id, plane_option)});
 }
 
 Json DecisionJson(const api::DecisionView& decision) {

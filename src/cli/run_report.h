@@ -12,6 +12,9 @@ namespace writ::cli {
 
 /// The summary of an ended run for stderr: one screen, aligned, every name escaped. `limits` are those asked for.
 std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns);
+/// The same of a run of a plane: commands that are proposed name it in full and end with `plane_option`, which may be
+/// empty.
+std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns, std::string_view plane_option);
 
 /// Why writ itself decided the exit status, to be escaped: the refusal of a policy with the grant that would change
 /// it, a missing output, a limit. Empty when the exit status is the job's own.

@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/plane_link.h"
 #include "cli/run_report.h"
 #include "cli/table.h"
 #include "contract/extension.h"
@@ -166,6 +167,8 @@ Json ToJson(const api::RunDetails& run, const std::vector<api::ArtifactRow>& art
 }  // namespace
 
 int ShowCommand(Context& context) {
+  if (NamesPlane(context)) return PlaneShowCommand(context);
+  if (const auto confined = context.wiring.confine(Network::kNone); !confined) return Complain(context, confined.error());
   const auto plane = OpenPlane();
   const auto run = plane->Show(context.operand(0));
   if (!run) return Complain(context, run.error());

@@ -69,10 +69,10 @@ Result<PlaneEntry> Named(std::string_view word, const PlaneSettings& settings, s
     return found->second;
   }
   if (word.find("://") == std::string_view::npos) {
-    return Fail(Code::kInvalid, "--plane: `{}` is neither a URL (http://... or https://...) nor a plane you have logged in to; see `writ plane status`",
+    return Fail(Code::kInvalid, "`{}` is neither a URL (http://... or https://...) nor a plane you have logged in to; see `writ plane status`",
                 EscapeVisible(word));
   }
-  const std::string url = WRIT_TRY("--plane", NormalPlaneUrl(word));
+  const std::string url = WRIT_TRY("URL", NormalPlaneUrl(word));
   for (const auto& [known, entry] : settings.planes) {
     if (entry.url != url) continue;
     name = known;
@@ -134,8 +134,7 @@ Json ToJson(const PlaneSettings& settings) {
   return json.Set("planes", std::move(planes));
 }
 
-Result<std::string> ConfigDirectory(const EnvLookup& env, bool root) {
-  if (root) return "/etc/writ";
+Result<std::string> ConfigDirectory(const EnvLookup& env) {
   for (const auto& [variable, below] : {std::pair{"XDG_CONFIG_HOME", "/writ"}, {"HOME", "/.config/writ"}}) {
     const auto value = env(variable);
     if (!value || value->empty()) continue;
@@ -195,7 +194,9 @@ Result<PlaneTarget> ResolvePlane(const PlaneChoice& choice, const PlaneSettings&
   std::string original_token;
   const auto variable = env("WRIT_PLANE");
   if (choice.plane) {
-    entry = WRIT_TRY("plane", Named(*choice.plane, settings, target.name));
+    auto named = Named(*choice.plane, settings, target.name);
+    if (!named) return std::unexpected(std::move(named).error());
+    entry = *std::move(named);
   } else if (variable && !variable->empty()) {
     entry = WRIT_TRY("$WRIT_PLANE", Named(*variable, settings, target.name));
   } else if (!settings.default_name.empty()) {

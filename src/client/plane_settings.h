@@ -31,8 +31,8 @@ canon::Json ToJson(const PlaneSettings& settings);
 /// `^[A-Za-z0-9_-]{1,64}$`
 bool IsPlaneName(std::string_view name);
 
-/// /etc/writ for root, else $XDG_CONFIG_HOME/writ, else $HOME/.config/writ.
-Result<std::string> ConfigDirectory(const EnvLookup& env, bool root);
+/// $XDG_CONFIG_HOME/writ, else $HOME/.config/writ: a login belongs to a person, also to root.
+Result<std::string> ConfigDirectory(const EnvLookup& env);
 /// An absent file is empty settings. Errors: kDenied for a file that others may read or write, or of somebody else.
 Result<PlaneSettings> LoadPlaneSettings(const std::string& config_directory);
 /// 0600, in a directory that is made 0700 when it is missing.

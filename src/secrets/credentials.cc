@@ -25,7 +25,7 @@ crypto::SecretBytes TakeVariable(const std::string& name) {
   return value;
 }
 
-Credentials TakeCredentials() { return {TakeVariable(kMasterVariable), TakeVariable("VAULT_TOKEN")}; }
+Credentials TakeCredentials() { return {TakeVariable(kMasterVariable), TakeVariable("VAULT_TOKEN"), TakeVariable("WRIT_PLANE_TOKEN")}; }
 
 Result<> KeepMemoryPrivate() {
   // The hard limit stays: what this process starts has limits of its own. PR_SET_DUMPABLE covers piped core files too.

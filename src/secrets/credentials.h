@@ -11,6 +11,7 @@ namespace writ::secrets {
 struct Credentials {
   crypto::SecretBytes master;       ///< $WRIT_MASTER_KEY
   crypto::SecretBytes vault_token;  ///< $VAULT_TOKEN
+  crypto::SecretBytes plane_token;  ///< $WRIT_PLANE_TOKEN
 };
 
 /// Takes a variable out of this process's environment: the value is copied, overwritten where the kernel shows it
