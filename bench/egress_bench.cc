@@ -204,6 +204,7 @@ double New(const Route& route) {  // connections/s
 
 struct Quiet final : EgressObserver {
   Result<> OnAttempt(const Attempt&) override { return {}; }
+  Result<> OnIntercepted(const std::string&, std::uint16_t, std::string_view) override { return {}; }
   void OnBudget(std::uint64_t) override {}
 };
 struct NoNames final : Resolver {

@@ -111,6 +111,7 @@ void Serve(const sys::UniqueFd& listener, const Interceptor& tls) {
 
 struct Quiet final : EgressObserver {
   Result<> OnAttempt(const Attempt&) override { return {}; }
+  Result<> OnIntercepted(const std::string&, std::uint16_t, std::string_view) override { return {}; }
   void OnBudget(std::uint64_t) override {}
 };
 struct NoNames final : Resolver {

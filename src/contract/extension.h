@@ -123,6 +123,7 @@ struct HostUse {
   std::uint64_t refused = 0;
   std::uint64_t bytes_in = 0;      ///< from the host
   std::uint64_t bytes_out = 0;     ///< to the host
+  std::vector<std::string> intercepted = {};  ///< protocols in which its requests were read inside TLS
   bool operator==(const HostUse&) const = default;
 };
 canon::Json ToJson(const HostUse& use);

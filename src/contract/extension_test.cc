@@ -48,6 +48,7 @@ ReceiptExtension FullReceipt() {
   extension.undeclared_more = 2;
   extension.stderr_truncated = true;
   extension.network = {{"a.example", 443, 2, 0, 100, 20}, {"b.example", 80, 0, 1, 0, 0}};
+  extension.network[0].intercepted = {"h2", "http/1.1"};
   extension.network_more = 3;
   return extension;
 }

@@ -12,7 +12,7 @@ using canon::Json;
 
 namespace {
 
-constexpr std::size_t kRuleLengthMax = 2048, kHostLengthMax = 1024;
+constexpr std::size_t kRuleLengthMax = 2048, kHostLengthMax = 1024, kProtocolsMax = 8, kProtocolLengthMax = 32;
 
 }  // namespace
 
@@ -41,12 +41,14 @@ Result<EgressGrant> DecodeEgressGrant(const Json& json, std::string_view path) {
 }
 
 Json ToJson(const HostUse& use) {
-  return Json::Of({{"host", use.host},
-                   {"port", use.port},
-                   {"connections", use.connections},
-                   {"refused", use.refused},
-                   {"bytesIn", use.bytes_in},
-                   {"bytesOut", use.bytes_out}});
+  Json json = Json::Of({{"host", use.host},
+                        {"port", use.port},
+                        {"connections", use.connections},
+                        {"refused", use.refused},
+                        {"bytesIn", use.bytes_in},
+                        {"bytesOut", use.bytes_out}});
+  if (!use.intercepted.empty()) json.Set("intercepted", Json::Array(use.intercepted.begin(), use.intercepted.end()));
+  return json;
 }
 
 void SetNetwork(Json& json, std::vector<HostUse> hosts, std::uint64_t more) {
@@ -70,6 +72,7 @@ void extension_parts::ReadNetwork(ObjectReader& reader, ReceiptExtension& extens
     inner.Integer("refused", use.refused);
     inner.Integer("bytesIn", use.bytes_in);
     inner.Integer("bytesOut", use.bytes_out);
+    inner.Texts("intercepted", use.intercepted, kProtocolsMax, kProtocolLengthMax, false);
     extension.network.push_back(std::move(use));
     return inner.Finish();
   });

@@ -153,8 +153,8 @@ void AddHosts(Section& section, const Json* writ) {
   for (const Json& use : ItemsOf(writ, "network")) {
     const double connections = NumberOf(&use, "connections", 0), denied = NumberOf(&use, "refused", 0);
     if (connections > 0) {
-      reached.push_back(fmt::format("{} ({:.0f}x, {} in, {} out)", EndpointText(use), connections, SizeText(&use, "bytesIn"),
-                                    SizeText(&use, "bytesOut")));
+      reached.push_back(fmt::format("{} ({:.0f}x, {} in, {} out{})", EndpointText(use), connections, SizeText(&use, "bytesIn"),
+                                    SizeText(&use, "bytesOut"), ItemsOf(&use, "intercepted").empty() ? "" : ", read inside TLS"));
     }
     if (denied > 0) refused.push_back(fmt::format("{} ({:.0f}x)", EndpointText(use), denied));
   }

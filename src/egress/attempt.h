@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "policy/egress.h"
@@ -24,6 +25,9 @@ class EgressObserver {
   /// Before the decision takes effect. An error closes everything the proxy has: what cannot be recorded does not
   /// happen.
   virtual Result<> OnAttempt(const Attempt& attempt) = 0;
+  /// Requests to that host are read inside TLS, in that protocol ("h2", "http/1.1"): told for every connection, before
+  /// the first byte is forwarded. An error closes everything.
+  virtual Result<> OnIntercepted(const std::string& host, std::uint16_t port, std::string_view protocol) = 0;
   /// The byte budget is spent and everything is cut; once.
   virtual void OnBudget(std::uint64_t moved_bytes) = 0;
 };

@@ -89,7 +89,7 @@ struct CertificateAuthority::Parts {
   WallTime made;
   Key key, leaf_key;  // one key for all hosts: whoever has one of them has the memory of this process
   Certificate certificate;
-  std::string pem;
+  std::string pem, sha256;
   std::mutex mutex;  ///< guards contexts
   std::map<std::string, TlsContext> contexts;
 };
@@ -98,6 +98,8 @@ CertificateAuthority::CertificateAuthority(std::unique_ptr<Parts> parts) : parts
 CertificateAuthority::~CertificateAuthority() = default;
 
 const std::string& CertificateAuthority::certificate_pem() const { return parts_->pem; }
+
+const std::string& CertificateAuthority::certificate_sha256() const { return parts_->sha256; }
 
 Result<std::shared_ptr<CertificateAuthority>> CertificateAuthority::Make(WallTime now) {
   auto parts = std::make_unique<Parts>();
@@ -117,6 +119,10 @@ Result<std::shared_ptr<CertificateAuthority>> CertificateAuthority::Make(WallTim
                     ::X509_sign(own, parts->key.get(), ::EVP_sha256()) > 0;
   if (!done) return Failed("signing the authority's certificate");
   parts->pem = WRIT_TRY("certificate authority", ToPem(own));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (::X509_digest(own, ::EVP_sha256(), digest.data(), &size) != 1) return Failed("hashing a certificate");
+  for (unsigned i = 0; i < size; ++i) parts->sha256 += fmt::format("{:02x}", digest[i]);
   return std::shared_ptr<CertificateAuthority>(new CertificateAuthority(std::move(parts)));
 }
 

@@ -23,6 +23,8 @@ class CertificateAuthority {
 
   /// What the job has to trust: one PEM certificate, without the key.
   const std::string& certificate_pem() const;
+  /// SHA-256 of that certificate (DER) in hex: what a receipt says of it.
+  const std::string& certificate_sha256() const;
 
   /// What a TLS server for `host` (normalised) needs, made when it is asked for first and kept for the next connection;
   /// the caller owns one reference (SSL_CTX_free). TLS 1.2 and later, no resumption. Errors: kInternal.

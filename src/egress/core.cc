@@ -51,6 +51,14 @@ bool Core::Record(const Attempt& attempt) {
   return false;
 }
 
+bool Core::RecordInterception(const std::string& host, std::uint16_t port, std::string_view protocol) {
+  if (failure_) return false;
+  auto recorded = observer_.OnIntercepted(host, port, protocol);
+  if (recorded) return true;
+  Fail(std::move(recorded).error().Doing("record interception"));
+  return false;
+}
+
 void Core::CheckBudget() {
   if (!ledger.budget_spent() || budget_told_) return;
   budget_told_ = true;
@@ -60,6 +68,7 @@ void Core::CheckBudget() {
 
 void Core::Fail(Error error) {
   if (!failure_) failure_ = std::move(error);
+  failed_ = true;
   CutAll();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -87,12 +88,14 @@ class Core {
 
   /// Tells the observer. False: it could not be recorded, everything was cut, nothing more may happen.
   bool Record(const Attempt& attempt);
+  /// Tells it of an interception; false as above.
+  bool RecordInterception(const std::string& host, std::uint16_t port, std::string_view protocol);
   /// After bytes were counted: cuts everything when the budget is spent.
   void CheckBudget();
   /// Cuts everything for good.
   void Fail(Error error);
   void CutAll();
-  bool failed() const { return failure_.has_value(); }
+  bool failed() const { return failed_; }  ///< from any thread
   const std::optional<Error>& failure() const { return failure_; }
   bool accepts() const { return !failure_ && !ledger.budget_spent(); }
 
@@ -123,6 +126,7 @@ class Core {
   policy::EgressRules rules_;
   std::list<std::unique_ptr<Connection>> connections_;
   std::optional<Error> failure_;
+  std::atomic<bool> failed_ = false;  ///< whether there is a failure_
   bool budget_told_ = false;
 };
 

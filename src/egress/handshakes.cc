@@ -94,6 +94,8 @@ bool Handshakes::UpstreamFailed(std::string_view why) {
 }
 
 void Handshakes::Relay() {
+  const auto& [target, host, via] = parts_.destination;
+  if (!core_.RecordInterception(host, target.port, ProtocolName(version_))) return;
   RelayParts parts;
   parts.destination = std::move(parts_.destination);
   parts.kind = {.by_request = parts_.by_request, .secured = true};

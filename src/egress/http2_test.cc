@@ -40,6 +40,7 @@ TEST_F(Http2Test, EachStreamIsJudgedByItself) {
               HasSubstr("smallest grant: --net-rule 'ok.test:" + std::to_string(upstream.port()) + " GET /other'"));
   const auto attempts = observer.attempts();
   ASSERT_EQ(attempts.size(), 4U);  // the tunnel, and three requests
+  EXPECT_EQ(observer.intercepted(), std::vector<std::string>{"ok.test h2"});
   EXPECT_EQ(attempts[1].path, "/pkg/a");
   EXPECT_FALSE(attempts[2].verdict.allowed);
   EXPECT_EQ(attempts[2].path, "/other");

@@ -29,6 +29,7 @@ TEST_F(InterceptTest, GrantedRequestsPassAndAreRecordedOneByOne) {
   EXPECT_EQ(attempts[3].method, "GET");
   EXPECT_EQ(attempts[3].path, "/pkg/a");
   EXPECT_TRUE(attempts[3].verdict.allowed);
+  EXPECT_EQ(observer.intercepted(), std::vector<std::string>{"ok.test http/1.1"});
 }
 
 TEST_F(InterceptTest, RefusedRequestsAreToldTheRuleAndTheSmallestGrant) {
@@ -51,6 +52,19 @@ TEST_F(InterceptTest, TheCertificateNamesTheHostAndLeadsToTheRunsAuthority) {
   EXPECT_EQ(SSL_get_verify_result(job.tls()), X509_V_OK);
   TlsPeer stranger(Tunnelled(), CertificateAuthority::Make(SystemClock().Now()).value()->certificate_pem(), "ok.test");
   EXPECT_FALSE(stranger.done);  // another run's authority is another
+}
+
+TEST_F(InterceptTest, WhatCannotBeRecordedIsNotIntercepted) {
+  Intercept({"ok.test GET /**"}, certificate);
+  Peer tunnel = Tunnelled();
+  Peer far = upstream.Accept();
+  observer.FailFromNow();
+  std::thread serving([&] { EXPECT_EQ(TlsPeer(std::move(far), certificate).ReadToEnd(), ""); });
+  TlsPeer job(std::move(tunnel), authority->certificate_pem(), "ok.test");
+  job.Send(kGet);
+  EXPECT_EQ(job.ReadToEnd(), "");
+  serving.join();
+  EXPECT_FALSE(proxy->Health());
 }
 
 TEST_F(InterceptTest, HostsThatNeedItNotAreLeftAlone) {

@@ -168,6 +168,7 @@ std::size_t Proxy::ConnectionCount() {
 }
 
 Result<> Proxy::Health() {
+  if (!parts_->core.failed()) return {};
   Result<> health;
   parts_->Call([&] {
     if (const auto& failure = parts_->core.failure()) health = std::unexpected(*failure);

@@ -54,7 +54,8 @@ class Proxy {
   std::map<std::string, std::uint64_t> RefusedNames();
   /// Connections of the job that are open now.
   std::size_t ConnectionCount();
-  /// Errors: why the proxy has closed everything by itself, as when an attempt could not be recorded.
+  /// Errors: why the proxy has closed everything by itself, as when an attempt could not be recorded, or epoll failed.
+  /// Cheap while there is none.
   Result<> Health();
   /// Cuts everything and waits for the thread. Totals and RefusedNames stay.
   void Close();

@@ -41,6 +41,17 @@ class Observer final : public EgressObserver {
     changed_.notify_all();
     return {};
   }
+  Result<> OnIntercepted(const std::string& host, std::uint16_t, std::string_view protocol) override {
+    const std::lock_guard lock(mutex_);
+    if (fail_) return Fail(Code::kExhausted, "disk full");
+    intercepted_.push_back(fmt::format("{} {}", host, protocol));
+    return {};
+  }
+  /// "host protocol" of each intercepted connection.
+  std::vector<std::string> intercepted() {
+    const std::lock_guard lock(mutex_);
+    return intercepted_;
+  }
   void OnBudget(std::uint64_t moved_bytes) override {
     const std::lock_guard lock(mutex_);
     budget_ = moved_bytes;
@@ -85,6 +96,7 @@ class Observer final : public EgressObserver {
   std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
   std::vector<Attempt> attempts_;
+  std::vector<std::string> intercepted_;
   std::optional<std::uint64_t> budget_;
   bool fail_ = false;
 };

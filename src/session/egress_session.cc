@@ -1,35 +1,17 @@
 #include "session/egress_session.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "contract/event.h"
 #include "contract/contract.h"
+#include "contract/event.h"
+#include "session/connection_cap.h"
 
 namespace writ::session {
 namespace {
 
 namespace event = contract::event;
 using canon::Json;
-
-/// A tunnel takes two descriptors and two pipes at most; the rest of this process must never be left without any.
-constexpr rlim_t kDescriptorsPerConnection = 6, kDescriptorsKept = 256;
-
-/// As many connections as the descriptors of this process are good for, after its soft limit was raised as far as that
-/// takes. The jail and its guests were started before and keep theirs.
-std::uint32_t ConnectionsFor(std::uint32_t wanted) {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 1;
-  const rlim_t enough = wanted * kDescriptorsPerConnection + kDescriptorsKept;
-  if (files.rlim_cur < enough && files.rlim_cur < files.rlim_max) {
-    const rlimit raised{std::min(enough, files.rlim_max), files.rlim_max};
-    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
-  }
-  const rlim_t left = files.rlim_cur > kDescriptorsKept ? files.rlim_cur - kDescriptorsKept : 0;
-  return static_cast<std::uint32_t>(std::clamp<rlim_t>(left / kDescriptorsPerConnection, 1, wanted));
-}
 
 constexpr std::size_t kPathShownMax = 1024, kMethodShownMax = 32;
 
@@ -67,6 +49,7 @@ Result<std::unique_ptr<EgressSession>> EgressSession::Open(isolation::NetworkDoo
   options.upstream = order.upstream;
   options.warrant_exact = order.warrant_answers;
   options.interception = order.interception;
+  if (order.interception) opened->authority_ = order.interception->authority->certificate_sha256();
   opened->proxy_ = WRIT_TRY("network", egress::Proxy::Start(std::move(served), std::move(options), *opened->resolver_, *opened));
   return opened;
 }
@@ -79,7 +62,22 @@ Result<> EgressSession::OnAttempt(const egress::Attempt& attempt) {
   }
   auto& use = uses_[{attempt.host, attempt.port}];
   ++(attempt.verdict.allowed ? use.connections : use.refused);
-  Json json = AttemptEvent(attempt);
+  return Append(AttemptEvent(attempt));
+}
+
+Result<> EgressSession::OnIntercepted(const std::string& host, std::uint16_t port, std::string_view protocol) {
+  const std::lock_guard lock(mutex_);
+  auto& known = uses_[{host, port}].intercepted;
+  if (std::ranges::find(known, protocol) != known.end()) return {};
+  known.emplace_back(protocol);
+  std::ranges::sort(known);
+  return Append(event::Extension(
+      "writ.network.intercepted",
+      Json::Of({{"host", host}, {"port", std::uint64_t{port}}, {"alpn", protocol}, {"authority", authority_}})));
+}
+
+/// Precondition: mutex_ is held.
+Result<> EgressSession::Append(Json json) {
   RedactEvent(redaction_, json);
   auto logged = log_.Append(std::move(json));
   if (!logged) broken_ = logged.error();
@@ -102,6 +100,14 @@ Result<> EgressSession::Health() {
   const std::lock_guard lock(mutex_);
   if (broken_) return std::unexpected(*broken_);
   return {};
+}
+
+Result<> EgressSession::Served() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (broken_ || attempts_ > kAttemptsMax) return {};  // Health tells the one; the other ended the guest already
+  }
+  return proxy_->Health();
 }
 
 void EgressSession::Cut() {

@@ -35,6 +35,8 @@ class EgressSession final : egress::EgressObserver {
   Result<> Change(RuleUpdate update);
   /// Errors: an attempt could not be recorded; everything is closed, and the guest must end.
   Result<> Health();
+  /// Errors: the proxy has closed everything by itself, though the log is whole; the guest must end, and its run say why.
+  Result<> Served();
   /// Cuts everything, and writes what was used (writ.network.used). Nothing is served afterwards. Errors: those of the log.
   Result<> Close();
 
@@ -42,13 +44,16 @@ class EgressSession final : egress::EgressObserver {
   EgressSession(EventLog& log, isolation::Session& guest, Redaction redaction)
       : log_(log), guest_(guest), redaction_(std::move(redaction)) {}
   Result<> OnAttempt(const egress::Attempt& attempt) override;
+  Result<> OnIntercepted(const std::string& host, std::uint16_t port, std::string_view protocol) override;
   void OnBudget(std::uint64_t moved_bytes) override;
+  Result<> Append(canon::Json event);
   void Cut();
   canon::Json UsedFacts();
 
   EventLog& log_;
   isolation::Session& guest_;
   const Redaction redaction_;
+  std::string authority_;  ///< SHA-256 of the certificate that interception works under
   std::unique_ptr<egress::Resolver> resolver_;
   std::unique_ptr<egress::Proxy> proxy_;
   std::mutex mutex_;  ///< guards the members below, and the log

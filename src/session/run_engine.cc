@@ -89,9 +89,13 @@ std::vector<Json> ExecutedEvents(const Outcome& outcome, const GuestOutput& outp
 }
 
 /// What the backend and this engine enforce together.
-isolation::Guarantees GuaranteesOf(const isolation::Session& session, const Redaction& redaction) {
+isolation::Guarantees GuaranteesOf(const isolation::Session& session, const RunOrder& order) {
   isolation::Guarantees guarantees = session.guarantees();
-  if (redaction != nullptr) guarantees.enforced.insert_or_assign("redaction", std::string(kRedactionMechanism));
+  if (order.egress && order.egress->interception) {
+    guarantees.enforced.insert_or_assign(
+        "interception", fmt::format("run-authority sha256:{}", order.egress->interception->authority->certificate_sha256()));
+  }
+  if (order.redaction != nullptr) guarantees.enforced.insert_or_assign("redaction", std::string(kRedactionMechanism));
   return guarantees;
 }
 
@@ -144,7 +148,7 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   monitor.OnGuestEnd();
   Reach(parts_.fault, fault::kGuestEnded);
 
-  if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order.redaction);
+  if (guest.session) end.guarantees = GuaranteesOf(*guest.session, order);
   guest.outcome.message = Redact(order.redaction, guest.outcome.message);
   end.outcome = guest.outcome;
   end.ending = EndingOf(guest.outcome, order);
@@ -161,6 +165,17 @@ Result<RunEnd> RunEngine::Carry(RunOrder order, EventLog& log, isolation::Output
   Report(guest, order, end);
   Reach(parts_.fault, fault::kCollected);
   return end;
+}
+
+/// A guest whose way out has failed ends, also when it came to an end of its own by then: what it did without the network
+/// that it was promised is not its result. True: that is how it ends.
+bool RunEngine::InterruptUnlessServed(Guest& guest) {
+  auto served = guest.egress->Served();
+  if (served) return false;
+  guest.session->Kill(Termination::kInterrupted);
+  guest.outcome.how = Termination::kInterrupted;
+  guest.outcome.message = std::move(served).error().Doing("the run's network failed").what;
+  return true;
 }
 
 /// Starts the guest and waits for its end. Leaves `guest.outcome` in every case that is not a failure of the log.
@@ -186,7 +201,7 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
   guest.session = *std::move(started);
   if (order.log_bytes_max)
     guest.output.EndAbove(*order.log_bytes_max, [&guest] { guest.session->Kill(Termination::kOutputLimit); });
-  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order.redaction)))));
+  WRIT_TRY("log", log.Append(event::Extension("writ.cell.prepared", CellFacts(GuaranteesOf(*guest.session, order)))));
   Reach(parts_.fault, fault::kStarted);
   if (order.egress) {
     // What the guest opens before this waits in the listeners.
@@ -204,6 +219,7 @@ Result<> RunEngine::Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonit
 
   for (;;) {
     auto outcome = guest.session->Wait(Deadline::After(kSlice));
+    if (guest.egress && InterruptUnlessServed(guest)) return {};
     if (outcome) {
       guest.outcome = *std::move(outcome);
       if (order.warrant_words && guest.outcome.how == Termination::kNotStarted && guest.outcome.code != 0)

@@ -94,6 +94,7 @@ class RunEngine {
  private:
   struct Guest;
   Result<> Drive(Guest& guest, RunOrder& order, EventLog& log, RunMonitor& monitor);
+  static bool InterruptUnlessServed(Guest& guest);
   void Report(Guest& guest, const RunOrder& order, RunEnd& end);
 
   Parts parts_;

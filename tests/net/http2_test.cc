@@ -36,6 +36,28 @@ TEST(NetHttp2, CurlIsJudgedStreamByStream) {
   EXPECT_THAT(job.ended.out, AllOf(HasSubstr("/ok/1 over 2\n"), HasSubstr("/ok/2 over 2\n"), HasSubstr("smallest grant"))) << job.ended.err;
   EXPECT_THAT(outside.Arrived("h"), AllOf(testing::SizeIs(4), Each(StartsWith("h2 public.test:8445 GET /ok/"))));
   EXPECT_THAT(job.attempts(), Contains(HasSubstr("public.test:8445 transparent blocked")));
+  EXPECT_THAT(job.Receipt("network"), HasSubstr(R"("intercepted":["h2"])"));
+}
+
+TEST(NetHttp2, TheEvidenceSaysWhatWasReadAndUnderWhichAuthority) {
+  WRIT_NEEDS_CLIENTS("/usr/bin/curl", "/usr/bin/node");
+  const Outside outside;
+  const Job job = RunJob(outside, {"--net-rule", "public.test:8445 GET /**", "--net", "public.test:8443"},
+                         "for version in --http2 --http1.1 --http2; do curl -sS -o /dev/null $version https://public.test:8445/; done\n"
+                         R"(/usr/bin/python3 -c '
+import hashlib, os, ssl
+last = "-----BEGIN" + open(os.environ["SSL_CERT_FILE"]).read().split("-----BEGIN")[-1]
+print(hashlib.sha256(ssl.PEM_cert_to_DER_cert(last)).hexdigest())')");
+  ASSERT_EQ(job.ended.status, 0) << job.ended.err;
+  const std::string authority = job.ended.out.substr(0, 64);
+  const std::string bundle = canon::Compact(job.bundle);
+  for (const std::string alpn : {"h2", "http/1.1"}) {
+    const std::string event = fmt::format(R"("writ":{{"v":1,"host":"public.test","port":8445,"alpn":"{}","authority":"{}")", alpn, authority);
+    EXPECT_NE(bundle.find(event), std::string::npos) << event;
+    EXPECT_EQ(bundle.find(event), bundle.rfind(event)) << "once: " << event;
+  }
+  EXPECT_THAT(job.Receipt("network"), HasSubstr(R"("intercepted":["h2","http/1.1"])"));
+  EXPECT_THAT(job.Receipt("enforced"), HasSubstr("\"interception\":\"run-authority sha256:" + authority + "\""));
 }
 
 TEST(NetHttp2, CurlUploadsAndSecretsArePutIn) {
