@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/utf8.h"
 #include "client/bundle_cache.h"
+#include "client/git_records.h"
 #include "client/user_git.h"
 #include "crypto/digest.h"
 #include "sys/beneath.h"

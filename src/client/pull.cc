@@ -1,10 +1,11 @@
 #include "client/pull.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
+#include <set>
 
 #include "base/escape.h"
+#include "client/git_records.h"
 #include "client/user_git.h"
 #include "sys/file.h"
 #include "workspace/danger.h"
@@ -46,60 +47,25 @@ std::string BranchOf(std::string_view run_id) {
   return fmt::format("warrant/{}", part);
 }
 
-/// One record of `git diff-tree -r -z`.
-struct Record {
-  std::string mode, object, path;
-  char kind = 'M';
-};
-
-/// `:OLDMODE NEWMODE OLD NEW LETTER NUL PATH NUL`. Source: git-diff-tree(1), "RAW OUTPUT FORMAT".
-Result<std::vector<Record>> ReadRecords(std::string_view text) {
-  const auto parts = WRIT_TRY("changes", SplitNul(text));
-  std::vector<Record> records;
-  for (std::size_t i = 0; i + 1 < parts.size(); i += 2) {
-    std::vector<std::string_view> fields;
-    const std::string_view head = parts[i];
-    for (std::size_t start = 0; start <= head.size();) {
-      const std::size_t end = std::min(head.find(' ', start), head.size());
-      fields.push_back(head.substr(start, end - start));
-      start = end + 1;
-    }
-    if (fields.size() != 5 || fields[4].empty()) return Fail(Code::kCorrupt, "git's list of changes is not understood");
-    records.push_back({std::string(fields[1]), std::string(fields[3]), parts[i + 1], fields[4][0]});
-  }
-  if (parts.size() % 2 != 0) return Fail(Code::kCorrupt, "git's list of changes is not understood");
-  return records;
-}
-
 /// Contents of the links among the records, by object.
-Result<std::map<std::string, std::string>> ReadLinks(const UserGit& git, const std::vector<Record>& records,
+Result<std::map<std::string, std::string>> ReadLinks(const UserGit& git, const std::vector<ChangeRecord>& records,
                                                      Deadline deadline) {
-  std::map<std::string, std::string> targets;
+  std::set<std::string> objects;
+  for (const ChangeRecord& record : records)
+    if (record.mode == kLinkMode) objects.insert(record.object);
+  if (objects.size() > kLinksMax) return Fail(Code::kExhausted, "the diff makes more than {} links", kLinksMax);
+  if (objects.empty()) return std::map<std::string, std::string>{};
   std::string ask;
-  for (const Record& record : records)
-    if (record.mode == kLinkMode && targets.emplace(record.object, "").second) ask += record.object + "\n";
-  if (targets.empty()) return targets;
-  if (targets.size() > kLinksMax) return Fail(Code::kExhausted, "the diff makes more than {} links", kLinksMax);
+  for (const std::string& object : objects) ask += object + "\n";
   const std::string text = WRIT_TRY(
       "read links",
       git.Output({.args = {"cat-file", "--batch"}, .input = ask, .out_bytes_max = kListBytesMax, .env = {}}, deadline));
-  // OBJECT SP "blob" SP SIZE LF CONTENT LF
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    const std::string_view head = end == text.npos ? std::string_view{} : std::string_view(text).substr(at, end - at);
-    const std::size_t kind = head.find(" blob ");
-    std::size_t bytes = 0;
-    if (kind == head.npos ||
-        std::from_chars(head.data() + kind + 6, head.data() + head.size(), bytes).ptr != head.data() + head.size() ||
-        bytes >= text.size() - end)
-      return Fail(Code::kCorrupt, "git's answer about a link is not understood");
-    targets[std::string(head.substr(0, kind))] = text.substr(end + 1, bytes);
-    at = end + 1 + bytes + 1;
-  }
+  auto targets = WRIT_TRY("read links", ReadBatch(text));
+  if (targets.size() != objects.size()) return Fail(Code::kCorrupt, "git's answer about links is not complete");
   return targets;
 }
 
-std::string DangerOfRecord(const Record& record, const std::map<std::string, std::string>& targets) {
+std::string DangerOfRecord(const ChangeRecord& record, const std::map<std::string, std::string>& targets) {
   if (record.kind == 'D') return {};
   if (record.mode == kRepositoryMode) return "a repository of its own inside the workspace";
   FileState state;
@@ -238,9 +204,9 @@ Result<PullPlan> PlanPull(const PullRequest& request, Deadline deadline) {
                                    .out_bytes_max = kListBytesMax,
                                    .env = {}},
                                   deadline));
-  const auto records = WRIT_TRY("pull", ReadRecords(raw));
+  const auto records = WRIT_TRY("pull", ReadChangeRecords(raw));
   const auto targets = WRIT_TRY("pull", ReadLinks(git, records, deadline));
-  for (const Record& record : records)
+  for (const ChangeRecord& record : records)
     plan.changes.push_back({record.kind, record.path, DangerOfRecord(record, targets)});
   return plan;
 }

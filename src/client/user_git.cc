@@ -240,15 +240,4 @@ bool IsCommitId(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-Result<std::vector<std::string>> SplitNul(std::string_view text) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\0');
-    if (end == text.npos) return Fail(Code::kCorrupt, "a list of git's is cut off");
-    parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  return parts;
-}
-
 }  // namespace writ::client

@@ -58,7 +58,4 @@ Result<Repository> FindRepository(const std::string& directory, Deadline deadlin
 /// A full commit id: 40 or 64 lower-case hex digits.
 bool IsCommitId(std::string_view text);
 
-/// The members of a list that ends each with NUL, as git's -z writes it. Errors: kCorrupt when the last is cut.
-Result<std::vector<std::string>> SplitNul(std::string_view text);
-
 }  // namespace writ::client
