@@ -54,6 +54,14 @@ Result<> EndDeadRun(LocalState& state, const LocalKeys& keys, const std::string&
   return std::move(*lock).Retire();
 }
 
+/// Whether a plane has the run: it waits in its queue or a runner holds it.
+Result<bool> IsOfPlane(LocalState& state, const std::string& id) {
+  const auto lease = WRIT_TRY("read lease", state.store().GetLease(id));
+  if (lease) return true;
+  const auto run = WRIT_TRY("read run", state.store().GetRun(id));
+  return run.status == storage::RunStatus::kCreated || run.status == storage::RunStatus::kAwaitingApproval;
+}
+
 /// Ids that still owe a receipt: their locks and flags stay.
 Result<std::set<std::string>> Unfinished(LocalState& state) {
   const auto ids = WRIT_TRY("unfinished runs", state.store().Unfinished());
@@ -74,6 +82,9 @@ Result<std::vector<Recovered>> RecoverRuns(LocalState& state) {
   for (const auto& id : ids) {
     const bool held = WRIT_TRY("recover", storage::RunLock::IsHeld(state.directory(), id));
     if (held) continue;
+    // Runs of a plane that shares the directory: it ends them itself.
+    const auto waiting = WRIT_TRY("recover", IsOfPlane(state, id));
+    if (waiting) continue;
     const LocalKeys* keys = WRIT_TRY("recover", state.Keys());
     const auto ended = EndDeadRun(state, *keys, id);
     recovered.push_back({id, ended ? "" : ended.error().what});

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -40,6 +41,20 @@ struct Said {
     const std::string* what = body.FindString("error");
     return what == nullptr ? "" : *what;
   }
+};
+
+/// A clock that stands still until told otherwise; the plane's thread looks at it while the test sets it.
+class SharedClock final : public Clock {
+ public:
+  explicit SharedClock(WallTime now) : now_(now) {}
+  WallTime Now() const override { return now_; }
+  MonoTime Mono() const override { return mono_; }
+  void Advance(Millis by) { now_ = now_.load() + by, mono_ = mono_.load() + by; }
+  void SetWall(WallTime now) { now_ = now; }  ///< a jump: monotonic time does not move
+
+ private:
+  std::atomic<WallTime> now_;
+  std::atomic<MonoTime> mono_{MonoTime{}};
 };
 
 /// A plane over a state directory of its own. Tests restart it by Stop and Start.
@@ -170,7 +185,7 @@ class ServiceTest : public testing::Test {
   }
 
   sys::TemporaryDirectory temporary_ = *sys::TemporaryDirectory::Create(testing::TempDir(), "service");
-  std::unique_ptr<FakeClock> clock_ = std::make_unique<FakeClock>(*ParseTimestamp("2026-03-01T12:00:00.000Z"));
+  std::unique_ptr<SharedClock> clock_ = std::make_unique<SharedClock>(*ParseTimestamp("2026-03-01T12:00:00.000Z"));
   std::map<std::string, std::string> secrets_{{"TOK", "s3cr3t"}};
   std::vector<std::string> logged_;
   std::function<void(std::string_view)> fault_hook_;
