@@ -37,10 +37,18 @@ void BodyFlow::End(std::string& out) {
   }
   if (framing_ != net::BodyFraming::kChunked) return;
   out += "0\r\n";
-  if (!filter_) {
-    for (const auto& field : chunks_.trailers()) out += field.name + ": " + field.value + "\r\n";
+  for (auto& field : trailers_) {
+    out += field.name + ": " + field.value + "\r\n";
+    if (filter_) crypto::Wipe(field.value);
   }
   out += "\r\n";
+}
+
+net::Http1Result<> BodyFlow::EndChunked(std::string& out) {
+  trailers_ = chunks_.trailers();
+  auto changed = filter_ ? filter_->ChangeTrailers(trailers_) : net::Http1Result<>();
+  if (changed) End(out);
+  return changed;
 }
 
 net::Http1Result<std::size_t> BodyFlow::Take(std::string_view in, std::string& out) {
@@ -66,7 +74,7 @@ net::Http1Result<std::size_t> BodyFlow::Take(std::string_view in, std::string& o
       if (auto passed = Pass(step->data, out); !passed) return std::unexpected(passed.error());
       continue;
     }
-    End(out);
+    if (auto ended = EndChunked(out); !ended) return std::unexpected(ended.error());
     return used;
   }
 }

@@ -17,6 +17,8 @@ class BodyFilter {
   virtual net::Http1Result<> Write(std::string_view content, std::string& out) = 0;
   /// The body has ended: appends what was held back.
   virtual void Finish(std::string& out) = 0;
+  /// Changes the values of trailers. Errors: 403 when one must not go on, 400 when one can no longer be a field.
+  virtual net::Http1Result<> ChangeTrailers(net::Http1Fields& trailers) = 0;
 };
 
 /// Passes the body of one message on, in its framing, and knows where it ends. Chunked bodies get chunk borders and
@@ -25,7 +27,7 @@ class BodyFlow {
  public:
   BodyFlow() = default;  ///< of a message without a body
   explicit BodyFlow(const net::Http1Body& body) : BodyFlow(body, body.framing, nullptr) {}
-  /// As framed anew: `framing` kChunked, or content alone. With a filter trailers are left out (RFC 9110 section 6.5.1).
+  /// As framed anew: `framing` kChunked, or content alone.
   BodyFlow(const net::Http1Body& body, net::BodyFraming framing, std::unique_ptr<BodyFilter> filter)
       : body_(body), framing_(framing), filter_(std::move(filter)), done_(body.framing == net::BodyFraming::kNone) {
     if (body_.framing == net::BodyFraming::kLength && body_.length_bytes == 0) done_ = true;
@@ -41,6 +43,7 @@ class BodyFlow {
   void End(std::string& out);
 
  private:
+  net::Http1Result<> EndChunked(std::string& out);
   void Frame(std::string_view content, std::string& out) const;
   net::Http1Result<> Pass(std::string_view content, std::string& out);
 
@@ -48,6 +51,7 @@ class BodyFlow {
   net::BodyFraming framing_ = net::BodyFraming::kNone;
   std::unique_ptr<BodyFilter> filter_;
   net::ChunkedReader chunks_;
+  net::Http1Fields trailers_;  ///< as they are passed on
   bool done_ = true;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "base/escape.h"
 #include "crypto/secret.h"
 
@@ -116,24 +117,61 @@ void PlaceholderFilter::Finish(std::string& out) {
   held_.clear();
 }
 
+bool PlaceholderFilter::Whole(std::string& text) {
+  PlaceholderFilter filter(secrets_, scope_, form_);
+  std::string out;
+  if (!filter.Write(text, out)) {
+    refusal_ = filter.refusal();
+    crypto::Wipe(out);
+    return false;
+  }
+  filter.Finish(out);
+  replaced_ |= filter.replaced();
+  std::swap(text, out);
+  return true;
+}
+
+bool EdgeSecrets::IsNamed(const SecretScope& scope, std::string_view field) const {
+  if (net::FieldNameIs(field, "Host")) return false;  // says where the request goes, and was judged
+  return Released(scope) && std::ranges::any_of(bound_, [&](const Bound& bound) {
+           std::string name = bound.secret->name;
+           std::ranges::replace(name, '_', '-');
+           return bound.host == scope.host && net::FieldNameIs(field, name);
+         });
+}
+
+namespace {
+
+/// RFC 7617 section 2: `Basic` and base64 of user and password. False: refused.
+bool PutIntoBasic(PlaceholderFilter& filter, std::string& value) {
+  constexpr std::string_view kScheme = "Basic ";
+  if (value.size() <= kScheme.size() || !net::FieldNameIs(value.substr(0, kScheme.size()), kScheme)) return true;
+  auto plain = Base64DecodeLenient(std::string_view(value).substr(kScheme.size()));
+  if (!plain) return true;  // the server's to refuse
+  const std::string before = *plain;
+  const bool passed = filter.Whole(*plain);
+  if (passed && *plain != before) value = std::string(kScheme) + Base64Encode(AsBytes(*plain));
+  crypto::Wipe(*plain);
+  return passed;
+}
+
+}  // namespace
+
 SecretsInHead PutSecretsIntoHead(const EdgeSecrets& secrets, const SecretScope& scope, net::Http1RequestHead& head) {
   SecretsInHead done;
-  const auto put = [&](std::string& text, PlaceholderFilter::Form form) {
-    PlaceholderFilter filter(secrets, scope, form);
-    std::string out;
-    if (!filter.Write(text, out)) {
-      done.refusal = filter.refusal();
-      return false;
-    }
-    filter.Finish(out);
-    done.replaced |= filter.replaced();
-    std::swap(text, out);
-    return true;
-  };
-  if (!put(head.target, PlaceholderFilter::Form::kUrl)) return done;
-  for (auto& field : head.fields) {
-    if (!put(field.value, PlaceholderFilter::Form::kPlain)) return done;
+  PlaceholderFilter url(secrets, scope, PlaceholderFilter::Form::kUrl), plain(secrets, scope, PlaceholderFilter::Form::kPlain);
+  if (!url.Whole(head.target)) {
+    done.refusal = url.refusal();
+    return done;
   }
+  std::erase_if(head.fields, [&](net::Http1Field& field) {
+    if (done.refusal) return false;
+    const std::string before = field.value;
+    const bool credentials = net::FieldNameIs(field.name, "Authorization");
+    if (!plain.Whole(field.value) || (credentials && !PutIntoBasic(plain, field.value))) done.refusal = plain.refusal();
+    return field.value == before && secrets.IsNamed(scope, field.name);
+  });
+  done.replaced = url.replaced() || plain.replaced();
   return done;
 }
 

@@ -30,6 +30,8 @@ class EdgeSecrets {
   bool BelongsTo(const net::Host& host) const;
   /// Whether requests of that scope carry values, so that answers have to be looked through.
   bool Released(const SecretScope& scope) const { return scope.secured && BelongsTo(scope.host); }
+  /// Whether a field has the name of a secret that is put into requests of that scope.
+  bool IsNamed(const SecretScope& scope, std::string_view field) const;
   /// Finds values in answers, and stands their placeholders in.
   const std::shared_ptr<const secrets::RedactionPatterns>& patterns() const { return patterns_; }
 
@@ -59,6 +61,8 @@ class PlaceholderFilter {
   bool Write(std::string_view piece, std::string& out);
   /// The stream has ended.
   void Finish(std::string& out);
+  /// The whole of a text beside the stream, as a trailer. False: as above, and the text is as it was.
+  bool Whole(std::string& text);
   bool replaced() const { return replaced_; }
   const policy::EgressVerdict& refusal() const { return refusal_; }
 
@@ -77,7 +81,9 @@ struct SecretsInHead {
   bool replaced = false;
   std::optional<policy::EgressVerdict> refusal;
 };
-/// Puts values into the target (percent-encoded) and the field values of a request.
+/// Puts values into the target (percent-encoded) and the field values of a request. `Basic` credentials are decoded for
+/// it and encoded again. A field that has the name of a secret of that host (`_` and `-` alike), but not its placeholder,
+/// is taken out: there the job has nothing of its own to say.
 SecretsInHead PutSecretsIntoHead(const EdgeSecrets& secrets, const SecretScope& scope, net::Http1RequestHead& head);
 
 /// Stands placeholders in for values in fields.

@@ -98,14 +98,15 @@ TEST_F(EdgeSecret, Attack26_AnEchoIsHiddenInEveryFraming) {
   std::string pieces = head + "Transfer-Encoding: chunked\r\n\r\n";
   for (const char c : text) pieces += fmt::format("1\r\n{}\r\n", c);
   pieces += "0\r\nX-Trailer: " + value + "\r\n\r\n";
-  for (const std::string& answer : {known, pieces}) {
+  for (const std::string* each : {&known, static_cast<const std::string*>(&pieces)}) {
+    const std::string& answer = *each;
     job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\nX-Key: " + placeholder + "\r\n\r\n");
     EXPECT_THAT(server.Serve("\r\n\r\n", answer), HasSubstr(value));
-    const std::string got = job.ReadUntil("\r\n0\r\n\r\n");
+    const bool trailer = &answer == &pieces;
+    const std::string got = job.ReadUntil(trailer ? "X-Trailer: " + placeholder + "\r\n\r\n" : "\r\n0\r\n\r\n");
     EXPECT_THAT(got, HasSubstr("X-Echo: <" + placeholder + ">\r\n"));
     EXPECT_THAT(got, Not(HasSubstr("s3cr3t")));
     EXPECT_THAT(got, Not(HasSubstr(Base64Encode(AsBytes(value)))));
-    EXPECT_THAT(got, Not(HasSubstr("X-Trailer")));
   }
   job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\n\r\n");
   server.Serve("\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nend: " + value);
@@ -171,6 +172,54 @@ TEST_F(EdgeSecret, Attack26_AValueWithALineEndIsNotSent) {
   job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\nX-Key: " + placeholder + "\r\n\r\n");
   EXPECT_THAT(job.ReadToEnd(), StartsWith("HTTP/1.1 400 "));
   EXPECT_EQ(server.ReadToEnd(), "");
+}
+
+TEST_F(EdgeSecret, IsPutIntoBasicCredentials) {  // curl -u user:$TOKEN
+  Intercept({"ok.test"}, certificate, true);
+  TlsPeer job = Job();
+  TlsPeer server = Server(certificate);
+  for (const std::string& plain : {"user:" + placeholder, placeholder + ":", std::string("user:pass")}) {
+    job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\nAuthorization: basic " + Base64Encode(AsBytes(plain)) + "\r\n\r\n");
+    std::string wanted = plain;
+    if (const auto at = wanted.find(placeholder); at != std::string::npos) wanted.replace(at, placeholder.size(), value);
+    const std::string request = server.Serve("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_THAT(request, HasSubstr("asic " + Base64Encode(AsBytes(wanted)) + "\r\n"));
+    job.ReadUntil("\r\n\r\n");
+  }
+  job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\nAuthorization: Basic not base64!\r\n\r\n");
+  EXPECT_THAT(server.ReadUntil("\r\n\r\n"), HasSubstr("Basic not base64!\r\n"));
+}
+
+TEST_F(EdgeSecret, Attack26_BasicCredentialsGoToNoOtherHost) {
+  ServerCertificate other("DNS:other.test");
+  Intercept({"ok.test", "other.test * /**"}, other, true);
+  TlsPeer job = Job("other.test");
+  TlsPeer server = Server(other);
+  job.Send("GET / HTTP/1.1\r\nHost: other.test\r\nAuthorization: Basic " +
+           Base64Encode(AsBytes("user:" + placeholder)) + "\r\n\r\n");
+  EXPECT_THAT(job.ReadToEnd(), StartsWith("HTTP/1.1 403 "));
+  EXPECT_EQ(server.ReadToEnd(), "");
+  EXPECT_EQ(observer.LastLine(), "connect other.test secret.host");
+}
+
+TEST_F(EdgeSecret, AFieldOfItsNameIsTheSecretsAlone) {
+  Intercept({"ok.test"}, certificate, true);
+  TlsPeer job = Job();
+  TlsPeer server = Server(certificate);
+  job.Send("GET / HTTP/1.1\r\nHost: ok.test\r\ntoken: my own\r\nTOKEN: " + placeholder + "\r\nX-Token: kept\r\n\r\n");
+  const std::string request = server.ReadUntil("\r\n\r\n");
+  EXPECT_THAT(request, Not(HasSubstr("my own")));
+  EXPECT_THAT(request, HasSubstr("TOKEN: " + value + "\r\n"));
+  EXPECT_THAT(request, HasSubstr("X-Token: kept\r\n"));
+}
+
+TEST_F(EdgeSecret, IsPutIntoTrailers) {
+  Intercept({"ok.test"}, certificate, true);
+  TlsPeer job = Job();
+  TlsPeer server = Server(certificate);
+  job.Send("PUT / HTTP/1.1\r\nHost: ok.test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: " + placeholder +
+           "\r\n\r\n");
+  EXPECT_THAT(server.ReadUntil("X-Sum: " + value + "\r\n\r\n"), HasSubstr("1\r\na\r\n0\r\n"));
 }
 
 }  // namespace

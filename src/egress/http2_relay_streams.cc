@@ -1,4 +1,6 @@
 // What a relay of HTTP/2 does on its streams: requests judged and sent on, answers brought back.
+#include <algorithm>
+
 #include "crypto/secret.h"
 #include "egress/http2_relay.h"
 #include "egress/interceptor.h"
@@ -69,10 +71,11 @@ bool Http2Relay::OnRequestTrailers(Exchange& exchange, Http2Head head) {
     const auto done = PutSecretsIntoHead(core_.settings.interceptor->secrets(), scope, judged);
     if (done.refusal) return RefuseBody(exchange, *done.refusal);
   }
-  if (head.too_large) {
+  const bool fit = std::ranges::all_of(judged.fields, [](const auto& field) { return FitsField(field.value); });
+  if (head.too_large || !fit) {
     DropUpstream(exchange, kHttp2Cancel);
     exchange.responded ? job_->Reset(exchange.job, kHttp2InternalError)
-                       : Answer(exchange, 431, "the request has too many fields");
+                       : Answer(exchange, fit ? 431 : 400, "the trailers of the request cannot be passed on");
     return true;
   }
   exchange.request.End(std::move(judged.fields));
