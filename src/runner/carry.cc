@@ -165,10 +165,10 @@ Result<> Carrier::Upload(const std::vector<storage::Artifact>& artifacts) {
   return {};
 }
 
-/// Terminal event, receipt, countersignature. What a crash leaves undone here EndOrphans does.
+/// Terminal event, receipt, countersignature. `unknown`: how much of the chain the plane has. What a crash leaves undone here EndOrphans does.
 Result<Carried> ReportEnd(const CarryParts& parts, storage::Store& store, session::EventLog& log, const Claim& claim,
                           const std::string& contract_hash, const session::Ending& ending, Uplink& uplink,
-                          Result<> (Uplink::*flush)() = &Uplink::Flush) {
+                          bool unknown = false) {
   {
     const auto transaction = WRIT_TRY("end run", store.Begin());
     WRIT_TRY("end run", session::AppendEnding(*transaction, log, ending));
@@ -176,8 +176,8 @@ Result<Carried> ReportEnd(const CarryParts& parts, storage::Store& store, sessio
   }
   session::Reach(parts.options.fault, fault::kEndWritten);
   const Json receipt = WRIT_TRY("receipt", session::SignedReceipt(claim.contract, contract_hash, log.facts(), parts.identity.key));
-  WRIT_TRY("report", (uplink.*flush)());
-  session::Reach(parts.options.fault, fault::kPosted);
+  if (unknown) WRIT_TRY("report", uplink.FlushFromUnknown());
+  session::Reach(parts.options.fault, fault::kSigned);
   const auto countersigned = WRIT_TRY("report", uplink.Complete(receipt));
   session::Reach(parts.options.fault, fault::kCompleted);
   WRIT_TRY("report", parts.local.SetReceipt(store, log, countersigned.value_or(receipt)));
@@ -263,7 +263,7 @@ Result<> EndOrphan(const CarryParts& parts, LocalRuns::Orphan orphan) {
   Uplink uplink(WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, orphan.claim,
                 claimed_at + 1, nothing, {parts.options.first_backoff, Millis{30'000}});
   const auto reported =
-      ReportEnd(parts, *store, log, orphan.claim, orphan.contract_hash, ending, uplink, &Uplink::FlushFromUnknown);
+      ReportEnd(parts, *store, log, orphan.claim, orphan.contract_hash, ending, uplink, true);
   if (reported) return {};
   const bool expired = !contract::CheckNotExpired(orphan.claim.contract, parts.clock.Now());
   if (reported.error().code == Code::kDenied || expired) WRIT_TRY("runner store", parts.local.Forget(*store, orphan.run.id));

@@ -20,9 +20,9 @@ inline constexpr std::string_view kRecorded = "claim-recorded";   ///< the claim
 inline constexpr std::string_view kMaterialised = "materialised"; ///< the chain says so, nothing is started
 inline constexpr std::string_view kUploaded = "uploaded";         ///< blobs are at the plane, the end is not written
 inline constexpr std::string_view kEndWritten = "end-written";    ///< the terminal event is in the local chain only
-inline constexpr std::string_view kPosted = "end-posted";         ///< the plane has the whole chain, no receipt
+inline constexpr std::string_view kSigned = "receipt-signed";     ///< here only
 inline constexpr std::string_view kCompleted = "completed";       ///< the plane has the receipt, this store does not
-inline constexpr std::string_view kAll[] = {kClaimed, kRecorded, kMaterialised, kUploaded, kEndWritten, kPosted, kCompleted};
+inline constexpr std::string_view kAll[] = {kClaimed, kRecorded, kMaterialised, kUploaded, kEndWritten, kSigned, kCompleted};
 }  // namespace fault
 
 /// What all runs of a runner share. All borrowed.

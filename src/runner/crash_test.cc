@@ -50,7 +50,7 @@ TEST_P(RunnerCrash, AtEveryPointTheRunEndsWithAReceiptOrWasNeverBegun) {
     return;
   }
   EXPECT_EQ(plane_->Problems(id), std::vector<std::string>());
-  const bool done = GetParam() == fault::kEndWritten || GetParam() == fault::kPosted || GetParam() == fault::kCompleted;
+  const bool done = GetParam() == fault::kEndWritten || GetParam() == fault::kSigned || GetParam() == fault::kCompleted;
   EXPECT_EQ(run.status, done ? "completed" : "failed");
   if (!done) {
     EXPECT_EQ(FailureOf(id).failure, "session_failed");

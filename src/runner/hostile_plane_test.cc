@@ -156,7 +156,7 @@ TEST_F(HostilePlane, AnswersThatAreNoClaimsAreErrors) {
 
 TEST_F(HostilePlane, RefusedEventsStopTheRun) {
   plane_->before = [&](const std::string&, const std::string& path, const std::string&) -> std::optional<ScriptedReply> {
-    return path.ends_with("/events") ? std::optional(ScriptedReply{400, R"({"error":"event chain rejected at seq 3: sequence gap"})"}) : std::nullopt;
+    return path.ends_with("/events") || path.ends_with("/complete") ? std::optional(ScriptedReply{400, R"({"error":"event chain rejected at seq 3: sequence gap"})"}) : std::nullopt;
   };
   script_.steps = {fake::Sleep{Millis{60'000}}};
   const std::string id = plane_->AddRun({});

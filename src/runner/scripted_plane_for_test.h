@@ -338,6 +338,8 @@ class ScriptedPlane {
   }
   ScriptedReply Complete(Run& run, const canon::Json& json) {
     if (!run.receipt.is_null()) return Refuse(409, "claim token already used for completion");
+    if (extended_ && json.Find("events") != nullptr)
+      if (auto taken = Events(run, json); taken.status != 200) return taken;
     canon::Json receipt = *json.Find("receipt");
     const auto problems = contract::CheckRunnerReceipt(run.contract, run.hash, receipt, canon::Json(run.events), run.public_pem);
     if (!problems.empty()) return Refuse(400, fmt::format("receipt runner verification failed: {}", fmt::join(problems, "; ")));

@@ -103,6 +103,17 @@ Result<> Uplink::PostEvents() {
   }
 }
 
+Result<std::string> Uplink::LastEvents() {
+  if (lease_ && unsure_ == 0) {
+    const auto texts = WRIT_TRY("read events", store_->Events(run_id_, posted_, kEventsPerPost));
+    std::string events = ",\"events\":[";
+    for (const auto& text : texts) events.append(&text == &texts.front() ? "" : ",").append(text);
+    if (texts.size() < kEventsPerPost && events.size() < kBytesPerPost) return events + "]";
+  }
+  WRIT_TRY("complete", PostEvents());
+  return std::string();
+}
+
 Result<> Uplink::Beat() {
   const Json answer = WRIT_TRY("renew claim", line_->Post(path_ + "/heartbeat", Json::Of({{"claimToken", token_}}), kCallTimeout));
   Heard(answer);
@@ -135,6 +146,7 @@ void Uplink::Judge(const Result<>& posted) {
 
 void Uplink::Keep(const std::stop_token& stop) {
   std::unique_lock hold(mutex_);
+  wake_.wait_for(hold, stop, kFirstPost, [] { return false; });
   Millis backoff{0};
   while (!stop.stop_requested()) {
     Result<> said = PostEvents();
@@ -167,10 +179,6 @@ auto Uplink::Insist(Call call) -> decltype(call()) {
   }
 }
 
-Result<> Uplink::Flush() {
-  return Insist([&] { return PostEvents(); });
-}
-
 Result<> Uplink::FlushFromUnknown() {
   for (std::uint64_t tries = 0;; ++tries) {
     auto flushed = Insist([&] { return PostEvents(); });
@@ -191,8 +199,11 @@ Result<> Uplink::PutBlob(ByteView bytes) {
 
 Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
   bool unsure = false;  // an earlier attempt may have arrived
+  const std::string text = canon::Compact(receipt);
   return Insist([&]() -> Result<std::optional<Json>> {
-    auto answer = line_->Post(path_ + "/complete", Json::Of({{"claimToken", token_}, {"receipt", receipt}}), kCallTimeout);
+    const std::string events = WRIT_TRY("complete", LastEvents());
+    auto answer = line_->PostText(path_ + "/complete",
+                                  fmt::format("{{\"claimToken\":{},\"receipt\":{}{}}}", canon::Compact(Json(token_)), text, events), kCallTimeout);
     if (!answer) {
       const unsigned status = line_->last_answer().status;
       if (status == 409 && unsure) return std::optional<Json>();

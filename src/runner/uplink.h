@@ -32,20 +32,19 @@ class Uplink {
          const UplinkTimes& times);
   ~Uplink();
 
-  /// From now on a thread posts what is new (at once, then at most every kTick), and renews the claim.
+  /// From now on a thread posts what is new (after kFirstPost, then at most every kTick), and renews the claim.
   void Start();
   /// The thread ends; nothing more is sent by itself.
   void Stop();
 
-  /// Posts every entry that the plane does not have. Errors: kDenied when the plane refuses them; kDeadline when the
-  /// claim ended before it could be reached.
-  Result<> Flush();
-  /// After a crash: how many entries the plane has is not known, only that it is at least those given to the constructor.
-  /// A plane that knows `writ` skips what it has; at others the border is looked for, one request per entry.
+  /// Posts every entry that the plane does not have. After a crash how many it has is not known, only that it is at least
+  /// those given to the constructor. A plane that knows `writ` skips what it has; at others the border is looked for, one request per entry.
+  /// Errors: kDenied when the plane refuses them; kDeadline when the claim ended before it could be reached.
   Result<> FlushFromUnknown();
-  /// Errors as Flush.
+  /// Errors as FlushFromUnknown.
   Result<> PutBlob(ByteView bytes);
-  /// The receipt with the plane's signature; without it (nullopt) when the plane had it already but its answer was lost.
+  /// Posts what is left of the chain and the receipt, in one request where the plane takes both at once. Returns the
+  /// receipt with the plane's signature; without it (nullopt) when the plane had it already but its answer was lost.
   Result<std::optional<canon::Json>> Complete(const canon::Json& receipt);
 
   /// Why the run must end: the plane refused events or wants the run stopped, or the claim ended.
@@ -58,12 +57,15 @@ class Uplink {
   bool Alive();
 
   static constexpr Millis kTick{200};
+  static constexpr Millis kFirstPost{10};  ///< a run that is shorter posts only at its end
   static constexpr Millis kBackoffMax{2000};
   static constexpr int kServerErrorsMax = 5;  ///< answers 5xx to events in a row before the run is stopped
 
  private:
   void Keep(const std::stop_token& stop);
   Result<> PostEvents();
+  /// `,"events":[...]` with what is left when it is little and the plane knows `writ`; else posts it and returns "".
+  Result<std::string> LastEvents();
   Result<> PostLive();
   Result<> Beat();
   void Heard(const canon::Json& answer);

@@ -79,7 +79,7 @@ TEST_P(LostAnswers, ChangeNothing) {
     for (const char* call : {"/events", "/complete", "/v1/blobs"})
       if (path.ends_with(call) && lost.insert(call).second) reply.drop = true;
   };
-  script_.steps = {fake::Print{isolation::Stream::kStdout, "hi\n"}};
+  script_.steps = {fake::Print{isolation::Stream::kStdout, "hi\n"}, fake::Sleep{Millis{300}}};
   const std::string id = plane_->AddRun({});
   EXPECT_EQ(RunOnce(), "");
   EXPECT_EQ(lost.size(), 3u);
@@ -106,7 +106,7 @@ TEST_F(UplinkTest, APlaneThatCannotStoreEventsStopsTheRun) {
   plane_->lease_ms = 3000;
   plane_->heartbeat_ms = 1000;
   plane_->before = [&](const std::string&, const std::string& path, const std::string&) -> std::optional<ScriptedReply> {
-    return path.ends_with("/events") ? std::optional(ScriptedReply{503, R"({"error":"the store cannot keep this: disk full"})"}) : std::nullopt;
+    return path.ends_with("/events") || path.ends_with("/complete") ? std::optional(ScriptedReply{503, R"({"error":"the store cannot keep this: disk full"})"}) : std::nullopt;
   };
   script_.steps = {fake::Sleep{Millis{60'000}}};
   plane_->AddRun({});

@@ -118,6 +118,14 @@ class ServedPlane {
     EXPECT_TRUE(read) << read.error().error;
     return kept;
   }
+  bool Ended(const std::string& id) {
+    bool ended = false;
+    const auto read = plane_->Do([&](plane::Core& core, plane::Change&) -> plane::Answer<> {
+      ended = storage::IsTerminal(WRIT_ANSWER(core.store.GetRun(id)).status);
+      return {};
+    });
+    return read && ended;
+  }
   std::vector<std::string> Problems(const std::string& id, const std::string& runner_pem) {
     const Kept kept = Get(id);
     if (kept.receipt.is_null()) return {"there is no receipt"};
