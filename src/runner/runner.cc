@@ -77,9 +77,10 @@ struct Runner::State {
 
 Result<> Runner::State::EnsureEnrolled() {
   if (identity) return {};
-  auto found = WRIT_TRY("runner", runner::Enrol(options, *lines));
-  plane_key = WRIT_TRY("runner", runner::PlaneKeyOf(options, found));
-  identity = std::move(found);
+  auto found = runner::Enrol(options, *lines);
+  if (!found) return std::unexpected(std::move(found).error());  // said as the original says it
+  plane_key = WRIT_TRY("plane", runner::PlaneKeyOf(options, *found));
+  identity = *std::move(found);
 
   Json tiers = Json::MakeArray(), agents = Json::MakeArray(), labels = Json::MakeObject();
   for (const auto& entry : options.backends) tiers.Append(std::string(entry.backend->tier()));
@@ -106,8 +107,9 @@ Result<std::optional<Claim>> Runner::State::ClaimOne(Millis wait, bool& long_pol
 }
 
 Result<> Runner::State::Carry(Claim claim) {
-  const auto carried = WRIT_TRY("runner", runner::CarryClaim(Parts(), std::move(claim)));
-  if (!carried.message.empty()) options.say(fmt::format("run {} {}: {}", carried.run_id, carried.status, EscapeVisible(carried.message)));
+  const auto carried = runner::CarryClaim(Parts(), std::move(claim));
+  if (!carried) return std::unexpected(carried.error());
+  if (!carried->message.empty()) options.say(fmt::format("run {} {}: {}", carried->run_id, carried->status, EscapeVisible(carried->message)));
   return {};
 }
 
@@ -174,17 +176,18 @@ Result<std::unique_ptr<Runner>> Runner::Create(runner::Options options) {
 Result<> Runner::EnsureEnrolled() { return state_->EnsureEnrolled(); }
 
 Result<bool> Runner::RunOnce() {
-  WRIT_TRY("runner", state_->EnsureEnrolled());
+  if (auto enrolled = state_->EnsureEnrolled(); !enrolled) return std::unexpected(std::move(enrolled).error());
   bool long_polled = false;
-  auto claim = WRIT_TRY("runner", state_->ClaimOne(Millis{0}, long_polled));
-  if (!claim) return false;
-  WRIT_TRY("runner", state_->Carry(*std::move(claim)));
+  auto claim = state_->ClaimOne(Millis{0}, long_polled);
+  if (!claim) return std::unexpected(std::move(claim).error());
+  if (!*claim) return false;
+  if (auto carried = state_->Carry(**std::move(claim)); !carried) return std::unexpected(std::move(carried).error());
   return true;
 }
 
 Result<> Runner::Start() {
   if (state_->started) return Fail(Code::kInvalid, "the runner was started already");
-  WRIT_TRY("runner", state_->EnsureEnrolled());
+  if (auto enrolled = state_->EnsureEnrolled(); !enrolled) return std::unexpected(std::move(enrolled).error());
   state_->started = true;
   state_->poller = std::jthread([state = state_.get()](const std::stop_token& stop) { state->Poll(stop); });
   return {};

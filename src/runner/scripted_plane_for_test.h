@@ -165,6 +165,7 @@ class ScriptedPlane {
 
   Before before;  ///< set before the plane is used, or while nobody calls
   After after;
+  std::function<std::string(std::string path)> rewrite;  ///< of the target of each request, first of all
   bool tell_key = true;
   std::int64_t lease_ms = 30'000, heartbeat_ms = 10'000;
   std::string stop_reason;  ///< guarded by mutex(): heartbeats answer it
@@ -223,7 +224,9 @@ class ScriptedPlane {
     const std::string body = buffer.substr(end + 4, length);
     buffer.erase(0, end + 4 + length);
     const std::size_t space = head.find(' ');
-    const std::string method = head.substr(0, space), path = head.substr(space + 1, head.find(' ', space + 1) - space - 1);
+    const std::string method = head.substr(0, space);
+    std::string path = head.substr(space + 1, head.find(' ', space + 1) - space - 1);
+    if (rewrite) path = rewrite(std::move(path));
     ScriptedReply reply;
     std::optional<ScriptedReply> own;
     if (before) own = before(method, path, body);
