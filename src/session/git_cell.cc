@@ -16,6 +16,12 @@ constexpr std::size_t kStderrBytesMax = 64u << 10;
 constexpr std::size_t kComplaintColumnsMax = 500;
 constexpr std::uint32_t kPids = 64;
 
+/// git does not always say that the disk was full, so that is tried.
+constexpr int kDiskFull = 90;
+constexpr std::string_view kPrelude = R"(
+fail() { head -c 65536 /dev/zero > /tmp/full 2> /dev/null || exit 90; exit "$1"; }
+)";
+
 /// Configuration of the highest precedence, so that nothing in a repository changes it.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kConfig = {{
     {"core.hooksPath", "/dev/null"},
@@ -99,7 +105,7 @@ Error EndError(const isolation::Outcome& outcome) {
 
 Result<isolation::SessionSpec> SpecOf(GitJob& job, const GitLimits& limits, Deadline deadline) {
   isolation::SessionSpec spec;
-  spec.argv = {"/bin/sh", "-c", std::move(job.script), "git"};
+  spec.argv = {"/bin/sh", "-c", std::string(kPrelude) + job.script, "git"};
   for (auto& arg : job.args) spec.argv.push_back(std::move(arg));
   spec.env = Environment();
   spec.limits.wall_time = limits.wall_time;
@@ -143,7 +149,7 @@ Result<GitRun> RunGit(GitJob job, const GitLimits& limits, isolation::Backend& b
   run.err = std::move(kept.text[1]);
   if (run.code == 127) return Fail(Code::kUnavailable, "git is not installed on this host: {}", GitComplaint(run));
   // Where a limit shows inside git as an error of its own.
-  if (run.code != 0 && run.err.find("No space left on device") != run.err.npos)
+  if (run.code == kDiskFull || (run.code != 0 && run.err.find("No space left on device") != run.err.npos))
     return Fail(Code::kExhausted, "git needs more than {} bytes or {} files", limits.tree_bytes_max,
                 limits.entries_max);
   if (run.code != 0 && run.err.find("Out of memory") != run.err.npos)

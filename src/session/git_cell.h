@@ -31,7 +31,7 @@ struct GitLimits {
 
 /// A shell script around git for one cell. The directories are borrowed until RunGit returned and its session ended.
 struct GitJob {
-  std::string script;  ///< for /bin/sh; `$1`, `$2`, ... are `args`
+  std::string script;  ///< for /bin/sh; `$1`, `$2`, ... are `args`; `fail N` ends it with N, or as a full disk
   std::vector<std::string> args;
   std::string workspace;  ///< absolute host directory, shown copy-on-write at /work; empty: /work is empty
   std::string inputs;     ///< absolute host directory, shown read-only at /in; empty: none

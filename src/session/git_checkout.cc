@@ -25,11 +25,11 @@ using contract::WorkspaceManifest;
 /// Exit codes name the step that failed.
 constexpr int kNotCloned = 81, kNoCommit = 82, kNotApplied = 83;
 constexpr char kScript[] = R"(
-cd /work || exit 1
-git clone --quiet --no-checkout --template=/in/template /in/bundle repo || exit 81
-cd repo || exit 1
-git checkout --quiet "$1" -- || exit 82
-[ ! -e /in/dirty.diff ] || git apply --binary --whitespace=nowarn /in/dirty.diff || exit 83
+cd /work || fail 1
+git clone --quiet --no-checkout --template=/in/template /in/bundle repo || fail 81
+cd repo || fail 1
+git checkout --quiet "$1" -- || fail 82
+[ ! -e /in/dirty.diff ] || git apply --binary --whitespace=nowarn /in/dirty.diff || fail 83
 )";
 
 constexpr std::size_t kTemplateEntries = 16;

@@ -4,8 +4,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/escape.h"
 #include "canon/json.h"
 #include "contract/event.h"
 #include "crypto/digest.h"
@@ -22,14 +24,18 @@ using Changed = GitDiff::Changed;
 
 /// `/in/gone`: NUL-separated paths to remove first; `/in/tree`: files to put in place. `/in/whole`: nothing else stays.
 constexpr char kScript[] = R"(
-cd /work || exit 1
-if [ -e /in/whole ]; then find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf -- {} + || exit 1; fi
-if [ -s /in/gone ]; then xargs -0 rm -rf -- < /in/gone || exit 1; fi
-if [ -d /in/tree ]; then cp -RP --preserve=mode -- /in/tree/. /work/ || exit 1; fi
+cd /work || fail 1
+if [ -e /in/whole ]; then find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf -- {} + || fail 1; fi
+if [ -s /in/gone ]; then xargs -0 rm -rf -- < /in/gone || fail 1; fi
+if [ -d /in/tree ]; then cp -RP --preserve=mode -- /in/tree/. /work/ || fail 1; fi
 git add -A --ignore-errors .
-[ $? -le 1 ] || exit 1
-git diff --cached --name-only -z "$1" -- > /out/names || exit 1
-git diff --binary --cached "$1" --
+case $? in
+  0) ;;
+  1) head -c 65536 /dev/zero > /tmp/full || exit 90 ;;
+  *) fail 1 ;;
+esac
+git diff --cached --name-only -z "$1" -- > /out/names || fail 1
+git diff --binary --cached "$1" -- || fail 1
 )";
 
 constexpr char kUnchanged[] = "unchanged";  ///< in the checkout's entry: the diff of a run that changed nothing
@@ -76,6 +82,20 @@ Result<std::vector<std::string>> SplitNames(std::string_view text, std::size_t n
   return names;
 }
 
+/// Names that git never takes (`.git` in other letters) and repositories without a commit are left out by it, which is
+/// told. Anything else that it could not add would be missing in the diff, so nothing is reported then.
+Result<> CheckComplaints(const GitRun& run) {
+  for (std::size_t start = 0; start < run.err.size();) {
+    const std::size_t end = std::min(run.err.find('\n', start), run.err.size());
+    const std::string_view line = std::string_view(run.err).substr(start, end - start);
+    start = end + 1;
+    const bool name = line.starts_with("error: invalid path '") || line.starts_with("error: unable to add '");
+    if (!line.starts_with("error: ") || name || line.ends_with("' does not have a commit checked out")) continue;
+    return Fail(Code::kCorrupt, "git could not take all that the run left: {}", EscapeVisible(line, 500));
+  }
+  return {};
+}
+
 Result<std::string> ReadNames(GitRun& run) {
   const auto out = WRIT_TRY("names", run.Tree(isolation::Place::kOut));
   const auto entry = WRIT_TRY("names", out.opener->Open(out.root, "names"));
@@ -103,6 +123,7 @@ Result<GitDiff> Compare(const Checkout& checkout, const GitChanges& changes, con
   job.stdout_bytes_max = limits.diff_bytes_max;
   auto run = WRIT_TRY("compare", RunGit(std::move(job), limits, backend, deadline));
   if (run.code != 0) return Fail(Code::kCorrupt, "git could not compare what the run left: {}", GitComplaint(run));
+  WRIT_TRY("compare", CheckComplaints(run));
   GitDiff result;
   result.ran_git = true;
   result.complaints = GitComplaint(run);

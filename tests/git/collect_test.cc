@@ -55,11 +55,16 @@ TEST_F(GitCollect, SameDiffAsGitInPlace) {
       "rm -r gone; ln -sf elsewhere link; rm file; mkdir file; echo in > file/in; rm -r dir; echo now > dir;"
       "printf 'b\\0c' > bin; printf x > 'caf\303\251.txt'; echo q > 'a b'; : > empty; rm -r swap; mkdir swap; echo s > "
       "swap/s;"
-      "printf 'new\\nline' > 'new\nline'; mv moved 'moved to'";
+      "printf 'new\\nline' > 'new\nline'; mv moved 'moved to';"
+      "rm dirlink; mkdir dirlink; echo x > dirlink/x; rm -r linked; ln -s src linked; mv tree tree2; echo n > tree2/n; "
+      "rm -r again; "
+      "mkdir again; echo 2 > again/two";
   CheckOut(Capture(
       "mkdir src gone dir swap; echo r > README.md; echo one > src/a.txt; echo t > tool; echo g > gone/g; echo l > l;"
       "ln -s l link; echo f > file; echo d > dir/d; printf 'a\\0' > bin; echo o > swap/o;"
-      "printf '1\\n2\\n3\\n4\\n5\\n' > moved;"
+      "printf '1\\n2\\n3\\n4\\n5\\n' > moved; ln -s src dirlink; mkdir linked tree tree/deep again; echo i > linked/i; "
+      "echo 1 > tree/deep/t;"
+      "echo 1 > again/one; echo 1 > again/two;"
       "echo ignored/ > .gitignore; git add -A; git commit -qm one; echo dirty >> l; echo u > untracked"));
   ASSERT_TRUE(checkout_);
   auto result = RunAndCollect(changes);

@@ -158,6 +158,17 @@ TEST_F(GitAttack, Attack11_BundlesThatUnpackToMoreThanTheLimits) {
   refused = Get(many);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kExhausted) << refused.error().what;
+  // Many blobs that are each a small difference to one.
+  Shell("rm -rf .git m");
+  const auto deltas = Capture(
+      "head -c 1000000 /dev/urandom > base; for i in $(seq 40); do (echo $i; cat base) > f$i; done; git add -A; git "
+      "commit -qm one;"
+      "git repack -qadf");
+  ASSERT_LT(fs::file_size(scratch_ / "bundle"), 4'000'000u);
+  refused = Get(deltas);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kExhausted) << refused.error().what;
+  Shell("rm -rf base f*");
   // One blob, shared by exponentially many paths: looked at by nobody but the cell.
   Shell(
       "rm -rf .git m; git init -q -b main .;"
@@ -188,6 +199,16 @@ TEST_F(GitAttack, JobThatLeavesMoreThanTheLimits) {
   limits.entries_max = 500;
   result = RunAndCollect("mkdir m; cd m; seq 2000 | xargs touch", limits);
   ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Code::kExhausted) << result.error().what;
+}
+
+TEST_F(GitAttack, Attack11_DiskThatIsFullWhileChangesAreTakenIsNoSmallerDiff) {
+  CheckOut(Capture("echo one > a; git add -A; git commit -qm one"));
+  ASSERT_TRUE(checkout_);
+  GitLimits limits;
+  limits.tree_bytes_max = 9u << 20;  // enough for the files, not for their objects
+  const auto result = RunAndCollect("for i in 1 2 3 4; do head -c 2000000 /dev/urandom > f$i; done", limits);
+  ASSERT_FALSE(result) << result->diff.size();
   EXPECT_EQ(result.error().code, Code::kExhausted) << result.error().what;
 }
 
