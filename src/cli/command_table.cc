@@ -4,6 +4,7 @@
 #include "cli/plane_grammar.h"
 #include "cli/run_grammar.h"
 #include "cli/secret_grammar.h"
+#include "cli/server_grammar.h"
 
 namespace writ::cli {
 namespace {
@@ -284,6 +285,8 @@ constexpr Command kCommands[] = {
     kEnrollTokenCommand,
     kRunnersCommand,
     kExportCommand,
+    kServeCommand,
+    kRunnerCommand,
     {.name = "canon",
      .summary = "Print the canonical bytes of a JSON file",
      .description = "Prints the bytes that are hashed and signed for a JSON value, without a newline at the end.",

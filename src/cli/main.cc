@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "cli/man.h"
 #include "cli/mock_agent.h"
+#include "cli/server_exec.h"
 #include "cli/terminal.h"
 #include "sys/file.h"
 
@@ -147,6 +148,11 @@ int Main(int argc, char** argv, const Wiring& wiring) {
   if (!arguments.empty() && arguments.front() == "mock-agent") return MockAgent(std::span(arguments).subspan(1), ProcessEnv());
   const auto invocation = ParseCommandLine(arguments);
   if (!invocation) return ComplainAboutUsage(invocation.error());
+  if (invocation->command && IsServerCommand(invocation->command->name) && !invocation->Has("help")) {
+    const Error missing = BecomeServer(argv);  // with its environment untouched
+    static_cast<void>(sys::WriteAll(STDERR_FILENO, fmt::format("writ: {}: {}\n", invocation->command->name, OneLine(missing.what))));
+    return 1;
+  }
   // Before anything starts: what a variable held is not to be found in this process's environment any more.
   Context context{*invocation, wiring, ProcessEnv(), std::make_shared<const secrets::Credentials>(secrets::TakeCredentials())};
   const Command* command = invocation->command;

@@ -110,6 +110,7 @@ void Connection::Download(std::string_view hash) {
       connection.SendHead(200, {{"Content-Type", "application/octet-stream"},
                                 {"Content-Length", std::to_string(source->left_bytes)},
                                 {"Cache-Control", "no-store"}});
+      if (connection.head_.method == "HEAD") source->left_bytes = 0;
       connection.record_.bytes_out = source->left_bytes;
       connection.SendBlob();
     });

@@ -23,7 +23,7 @@ void Counters::Finished(unsigned status, double seconds) {
   seconds_total += seconds;
 }
 
-std::string PrometheusText(const Counters& own, const std::map<std::string, std::uint64_t, std::less<>>& behind) {
+std::string PrometheusText(const Counters& own) {
   std::string text = "# HELP writ_http_answers_total Answers by class of their status.\n# TYPE writ_http_answers_total counter\n";
   for (std::size_t i = 1; i < own.answers.size(); ++i) text += fmt::format("writ_http_answers_total{{class=\"{}xx\"}} {}\n", i, own.answers[i]);
   text += "# HELP writ_http_request_seconds How long requests took.\n# TYPE writ_http_request_seconds histogram\n";
@@ -40,11 +40,6 @@ std::string PrometheusText(const Counters& own, const std::map<std::string, std:
   Add(text, "writ_http_body_bytes_out_total", "counter", "Bytes of answers.", own.bytes_out);
   Add(text, "writ_http_deadlines_passed_total", "counter", "Connections ended because a peer was too slow.", own.deadlines_passed);
   Add(text, "writ_http_messages_refused_total", "counter", "Messages that were no proper HTTP.", own.messages_refused);
-  for (const auto& [name, value] : behind) {
-    std::string metric = "writ_plane_" + name + "_total";
-    std::ranges::replace_if(metric, [](char c) { return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')); }, '_');
-    Add(text, metric, "counter", "Counted by the plane.", value);
-  }
   return text;
 }
 

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -22,8 +21,7 @@ struct Counters {
   void Finished(unsigned status, double seconds);
 };
 
-/// The Prometheus text format, version 0.0.4: `writ_http_*` of the transport and `writ_plane_NAME_total` of what is
-/// behind it (dots and other characters become `_`).
-std::string PrometheusText(const Counters& own, const std::map<std::string, std::uint64_t, std::less<>>& behind);
+/// The Prometheus text format, version 0.0.4: `writ_http_*`.
+std::string PrometheusText(const Counters& own);
 
 }  // namespace writ::http

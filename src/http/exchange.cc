@@ -110,10 +110,10 @@ void Connection::Route() {
                               {"Referrer-Policy", "no-referrer"}}});
   }
   if (get && path == "/healthz") return Reply({.body = R"({"ok":true})"});
-  if (get && path == "/metrics") return Metrics();
+  if (head_.method == "GET" && path == "/metrics") return Metrics();
   if (head_.method == "POST" && path == "/v1/blobs") return Upload();
   constexpr std::string_view kBlobs = "/v1/blobs/";
-  if (head_.method == "GET" && path.starts_with(kBlobs)) return Download(path.substr(kBlobs.size()));
+  if (get && path.starts_with(kBlobs)) return Download(path.substr(kBlobs.size()));
   if (head_.method == "GET" && path.starts_with("/v1/runs/") && path.ends_with("/stream")) {
     return Follow(net::HasListItem(head_.fields, "upgrade", "websocket"));
   }
@@ -194,26 +194,12 @@ void Connection::CallService() {
 }
 
 void Connection::Metrics() {
-  const auto show = [weak = core_.weak_from_this(), id = id_] {
-    return [weak, id](Service::Counters behind) {
-      const auto core = weak.lock();
-      if (core == nullptr) return;
-      core->Post(id, [behind = std::move(behind)](Connection& connection) {
-        connection.Reply({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = PrometheusText(connection.core_.counters, behind)});
-      });
-    };
-  };
-  if (core_.gate.loopback) return core_.service.Metrics(show());
-  // Whoever may read the plane's own counters may read these.
-  auto call = TakeCall();
-  call.method = "GET";
-  call.path = "/v1/metrics";
-  core_.service.Call(std::move(call), [weak = core_.weak_from_this(), id = id_, take = show()](api::PlaneReply reply) {
+  core_.service.Call(TakeCall(), [weak = core_.weak_from_this(), id = id_](api::PlaneReply reply) {
     const auto core = weak.lock();
     if (core == nullptr) return;
-    core->Post(id, [reply = std::move(reply), take](Connection& connection) mutable {
-      if (reply.status != 200) return connection.Reply(std::move(reply));
-      connection.core_.service.Metrics(take);
+    core->Post(id, [reply = std::move(reply)](Connection& connection) mutable {
+      if (reply.status == 200) reply.body += PrometheusText(connection.core_.counters);
+      connection.Reply(std::move(reply));
     });
   });
 }
@@ -241,7 +227,8 @@ void Connection::Reply(api::PlaneReply reply) {
   if (std::exchange(answered_, true)) return;
   record_.caller = std::move(reply.caller);
   record_.cause = std::move(reply.cause);
-  net::Http1Fields fields = {{"Content-Type", reply.content_type}};
+  net::Http1Fields fields;
+  if (!reply.content_type.empty()) fields.push_back({"Content-Type", reply.content_type});
   for (auto& [name, value] : reply.headers) fields.push_back({name, value});
   fields.push_back({"Content-Length", std::to_string(reply.body.size())});
   SendHead(static_cast<unsigned>(reply.status), std::move(fields));

@@ -1,7 +1,10 @@
 #include "http/server.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <future>
 #include <thread>
 #include <utility>
@@ -13,10 +16,18 @@
 #include "http/tls.h"
 #include "net/host_name.h"
 #include "net/ip_address.h"
+#include "sys/unique_fd.h"
 
 namespace writ::http {
 
 using asio::ip::tcp;
+
+namespace {
+
+constexpr Millis kAcceptPause{50};
+constexpr int kAcceptBatch = 64;
+
+}  // namespace
 
 void ServerCore::Admit(tcp::socket socket, const std::string& address) {
   const Limits& limits = options.limits;
@@ -57,6 +68,7 @@ bool ServerCore::CloseOldestIdle() {
 struct Server::Impl {
   std::shared_ptr<ServerCore> core;
   tcp::acceptor acceptor;
+  tcp protocol = tcp::v4();
   asio::steady_timer pause;
   asio::executor_work_guard<asio::io_context::executor_type> working;  // a connection that waits for the service has no work
   std::thread thread;
@@ -66,27 +78,36 @@ struct Server::Impl {
   explicit Impl(std::shared_ptr<ServerCore> shared) : core(std::move(shared)), acceptor(core->io), pause(core->io), working(core->io.get_executor()) {}
 
   void Accept() {
-    acceptor.async_accept([this](ErrorCode error, tcp::socket socket) {
-      if (!acceptor.is_open()) return;
-      if (error) {
-        // Out of descriptors: an idle connection gives way; then a moment later again.
-        core->CloseOldestIdle();
-        pause.expires_after(Millis(50));
-        pause.async_wait([this](ErrorCode cancelled) {
-          if (!cancelled && acceptor.is_open()) Accept();
-        });
-        return;
-      }
-      ErrorCode gone;
-      const auto peer = socket.remote_endpoint(gone);
-      if (!gone) {
-        const auto address = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
-                                 ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
-                                 : peer.address().to_string();
-        core->Admit(std::move(socket), address);
-      }
-      Accept();
+    acceptor.async_wait(tcp::acceptor::wait_read, [this](ErrorCode error) {
+      if (error || !acceptor.is_open()) return;
+      if (TakeAll()) return Accept();
+      // Out of descriptors: an idle connection gives way; then a moment later again.
+      core->CloseOldestIdle();
+      pause.expires_after(kAcceptPause);
+      pause.async_wait([this](ErrorCode cancelled) {
+        if (!cancelled && acceptor.is_open()) Accept();
+      });
     });
+  }
+
+  /// Admits who waits. False when connections wait that this process cannot take now. accept4(2) and not Asio's accept:
+  /// descriptors are closed on exec, and it is the call that the process's filter allows.
+  bool TakeAll() {
+    for (int taken = 0; taken < kAcceptBatch; ++taken) {
+      sys::UniqueFd fd(::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!fd.valid()) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+      ErrorCode gone;
+      tcp::socket socket(core->io);
+      socket.assign(protocol, fd.get(), gone);
+      if (gone) continue;
+      static_cast<void>(fd.Release());
+      const auto peer = socket.remote_endpoint(gone);
+      if (gone) continue;
+      const bool mapped = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped();
+      core->Admit(std::move(socket), mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
+                                            : peer.address().to_string());
+    }
+    return true;
   }
 
   Result<> Listen() {
@@ -97,10 +118,12 @@ struct Server::Impl {
     const auto address = asio::ip::make_address(host.address ? host.address->ToText() : "127.0.0.1", error);
     if (error) return Fail(Code::kInvalid, "{} is no address", EscapeVisible(options.host));
     const tcp::endpoint endpoint(address, options.port);
-    acceptor.open(endpoint.protocol(), error);
+    protocol = endpoint.protocol();
+    acceptor.open(protocol, error);
     if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(1024, error);
+    if (!error) acceptor.native_non_blocking(true, error);
     if (error) {
       const Error failed = ErrnoError(error.value(), fmt::format("listen on {}:{}", EscapeVisible(options.host), options.port));
       return std::unexpected(Error{failed.code == Code::kDenied ? Code::kDenied : Code::kUnavailable, failed.what});

@@ -28,6 +28,7 @@ class FakeService final : public Service {
   void Call(api::PlaneCall call, Reply reply) override {
     ++calls;
     if (on_call) return on_call(std::move(call), std::move(reply));
+    if (call.path == "/metrics") return reply({.content_type = "text/plain; version=0.0.4", .body = "behind 7\n"});
     std::string text = call.method + " " + call.path;
     for (const auto& [name, value] : call.query) text += " " + name + "=" + value;
     reply({.body = text + " [" + call.body + "] " + call.authorization + " " + call.address});
@@ -46,7 +47,6 @@ class FakeService final : public Service {
     changed_.notify_all();
   }
   storage::BlobStore& blobs() override { return *blobs_; }
-  void Metrics(std::move_only_function<void(Counters)> take) override { take({{"runs.claimed", 7}}); }
 
   std::shared_ptr<FollowSink> WaitForSink() {
     std::unique_lock lock(mutex_);

@@ -67,7 +67,7 @@ TEST(HttpServer, OwnRoutes) {
   client.Write(Get("/metrics"));
   const std::string metrics = client.ReadAnswer();
   EXPECT_NE(metrics.find("text/plain; version=0.0.4"), std::string::npos);
-  EXPECT_NE(metrics.find("writ_plane_runs_claimed_total 7\n"), std::string::npos);
+  EXPECT_NE(metrics.find("behind 7\n# HELP writ_http_"), std::string::npos);
   client.Write("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(StatusOf(client.ReadUntil("\r\n\r\n")), 200);
   client.Write(Get("/healthz"));  // in step: HEAD had no body

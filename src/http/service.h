@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,16 +27,14 @@ class Service {
  public:
   using Reply = std::move_only_function<void(api::PlaneReply)>;
   using Permission = std::move_only_function<void(std::optional<api::PlaneReply> refusal)>;
-  using Counters = std::map<std::string, std::uint64_t, std::less<>>;
 
   virtual ~Service() = default;
+  /// The answer to GET /metrics gets the transport's own counters appended.
   virtual void Call(api::PlaneCall call, Reply reply) = 0;
   virtual void MayUpload(std::string authorization, std::string address, Permission permission) = 0;
   /// Permission comes before the first event.
   virtual void Follow(api::PlaneCall call, std::shared_ptr<FollowSink> sink, Permission permission) = 0;
   virtual storage::BlobStore& blobs() = 0;
-  /// Counters of what is behind, by name (`runs.claimed`), for /metrics.
-  virtual void Metrics(std::move_only_function<void(Counters)> take) = 0;
 };
 
 }  // namespace writ::http

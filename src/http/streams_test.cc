@@ -29,6 +29,8 @@ TEST(HttpBlobs, GoInAndOutInPieces) {
   EXPECT_EQ(BodyOf(client.ReadAnswer()), "{\"hash\":\"" + crypto::Sha256Hex(std::string_view("")) + "\"}");
   client.Write(Get("/v1/blobs/" + crypto::Sha256Hex(std::string_view(""))));
   EXPECT_EQ(StatusOf(client.ReadAnswer()), 200);
+  client.Write("HEAD /v1/blobs/" + hash + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_NE(client.ReadUntil("\r\n\r\n").find("Content-Length: " + std::to_string(content.size())), std::string::npos);
   client.Write(Get("/v1/blobs/" + std::string(64, '0')));
   const std::string missing = client.ReadAnswer();
   EXPECT_EQ(StatusOf(missing), 404);

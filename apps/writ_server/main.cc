@@ -1,0 +1,38 @@
+// The programs behind `writ serve` and `writ runner`, apart from `writ` so that this stays lean.
+#include <string_view>
+#include <vector>
+
+#include "http/serve/serve_main.h"
+#include "isolation/process/process_backend.h"
+#include "runner/command.h"
+#include "sys/file.h"
+
+namespace {
+
+using writ::Result;
+using Backends = std::vector<writ::runner::TierBackend>;
+
+Result<Backends> StartBackends() {
+  Backends backends;
+  auto process = writ::isolation::process::ProcessBackend::Create(
+      {.path = "", .warm_cells = 2, .refill = true, .one_run = false, .delegated_cgroup = ""});
+  if (!process) return std::unexpected(std::move(process).error().Doing("start writ-jail"));
+  backends.push_back({.backend = *std::move(process)});
+  return backends;
+}
+
+Result<> Confine() { return writ::isolation::process::ConfineClient(writ::isolation::process::ClientNetwork::kOut); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const std::string_view command = arguments.empty() ? "" : arguments.front();
+  const auto rest = std::span(arguments).subspan(arguments.empty() ? 0 : 1);
+  if (command == "serve") return writ::http::ServeMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine});
+  if (command == "runner") {
+    return writ::runner::CommandMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine, .adjust = {}});
+  }
+  static_cast<void>(writ::sys::WriteAll(2, "writ-server: the first argument is serve or runner; start it as `writ serve` or `writ runner`\n"));
+  return 2;
+}

@@ -1,0 +1,161 @@
+#include "http/serve/serve_home.h"
+
+#include <sys/stat.h>
+
+#include <memory>
+
+#include "base/ids.h"
+#include "canon/json.h"
+#include "contract/sealed_file.h"
+#include "crypto/key_file.h"
+#include "secrets/credentials.h"
+#include "secrets/master_key.h"
+#include "secrets/secret_store.h"
+#include "secrets/source.h"
+#include "storage/state_dir.h"
+#include "sys/file.h"
+
+namespace writ::http {
+namespace {
+
+constexpr std::size_t kSealedBytesMax = 64 << 10;
+
+constexpr std::string_view kFirstPolicy = R"(# Who may run what on this plane. `writ policy check FILE` reports mistakes; docs/formats/policy.md has every key.
+version: 1
+name: plane
+
+runners:
+  allowPools: [default]
+
+agents:
+  allow: [command, mock]
+
+tiers:
+  allow: [process]
+
+network:
+  defaultDeny: true
+  allowHosts: []
+)";
+
+Result<crypto::PrivateKey> ReadOrCreateSealedKey(const std::string& path, const crypto::SecretBytes& master) {
+  auto text = crypto::ReadSecretFile(path, kSealedBytesMax);
+  if (!text && text.error().code == Code::kNotFound) {
+    const auto made = crypto::PrivateKey::Generate();
+    const std::string sealed = WRIT_TRY("seal the key", contract::SealText(AsBytes(made.Pem().text()), master));
+    const auto created = crypto::CreateSecretFile(path, AsBytes(sealed));
+    if (!created && created.error().code != Code::kInvalid) return std::unexpected(created.error());
+    text = crypto::ReadSecretFile(path, kSealedBytesMax);  // this one, or that of a process that was faster
+  }
+  if (!text) return std::unexpected(std::move(text).error());
+  const auto pem = contract::OpenText(text->text(), master);
+  if (!pem) return std::unexpected(Error(pem.error()).Doing(path));
+  return crypto::PrivateKey::FromPem(pem->text());
+}
+
+Result<std::optional<crypto::SecretBytes>> FromOriginalStore(const std::string& path, std::string_view name, const std::string& state,
+                                                             const crypto::SecretBytes& given) {
+  const auto sealed = crypto::ReadSecretFile(path, 16 << 20);
+  if (!sealed && sealed.error().code == Code::kNotFound) return std::nullopt;
+  if (!sealed) return std::unexpected(sealed.error());
+  const auto master = WRIT_TRY("master key", secrets::ReadMasterKey(state, given));
+  const auto text = WRIT_TRY("secrets.enc", contract::OpenText(sealed->text(), master));
+  const auto json = WRIT_TRY("secrets.enc", canon::Parse(text.text(), canon::Mode::kWire));
+  const std::string* value = json.FindString(name);
+  if (value == nullptr) return std::nullopt;
+  return crypto::SecretBytes::CopyOf(AsBytes(*value));
+}
+
+/// The store of `writ secret`, kept open as long as its file is the same one: opening costs 60 ms by design.
+class Secrets {
+ public:
+  Secrets(std::string state, const crypto::SecretBytes& master, EnvLookup env)
+      : state_(std::move(state)), master_(master), env_(std::move(env)), store_(state_, master_) {}
+
+  Result<std::optional<crypto::SecretBytes>> Find(std::string_view name) {
+    struct stat now{};
+    if (::stat((state_ + "/" + secrets::kStoreFile).c_str(), &now) != 0) {
+      return FromOriginalStore(state_ + "/secrets.enc", name, state_, master_);
+    }
+    if (now.st_ino != seen_.st_ino || now.st_mtim.tv_sec != seen_.st_mtim.tv_sec || now.st_mtim.tv_nsec != seen_.st_mtim.tv_nsec) {
+      records_ = WRIT_TRY("secrets", store_.Read());
+      seen_ = now;
+    }
+    const auto found = records_.find(name);
+    if (found == records_.end()) return std::nullopt;
+    if (found->second.source.empty()) return crypto::SecretBytes::CopyOf(found->second.value.bytes());
+    const auto source = WRIT_TRY("source", secrets::ParseSource(found->second.source));
+    const secrets::Credentials none;
+    return WRIT_TRY("source", secrets::ReadSource(source, {.env = env_, .credentials = none, .deadline = Deadline::After(Millis(5000))}));
+  }
+
+ private:
+  const std::string state_;
+  const crypto::SecretBytes& master_;
+  const EnvLookup env_;
+  const secrets::SecretStore store_;
+  secrets::SecretRecords records_;
+  struct stat seen_{};
+};
+
+}  // namespace
+
+std::string MakeToken() {
+  std::array<std::uint8_t, 32> bytes{};
+  FillRandom(bytes);
+  return Base64UrlEncode(bytes);
+}
+
+Result<plane::PlaneKeys> ReadOrCreatePlaneKeys(const std::string& state, const crypto::SecretBytes& master) {
+  const auto directory = WRIT_TRY("state directory", storage::StateDir::Open(state, storage::StateAccess::kWrite));
+  [[maybe_unused]] const auto keys = WRIT_TRY("keys", directory.Subdirectory("keys"));
+  const auto key = WRIT_TRY("master key", secrets::ReadOrCreateMasterKey(state, master));
+  auto plane_key = WRIT_TRY("plane key", ReadOrCreateSealedKey(state + "/keys/plane.key.enc", key));
+  auto keeper = WRIT_TRY("keeper key", ReadOrCreateSealedKey(state + "/keys/keeper.key.enc", key));
+  auto made = plane::MakePlaneKeys(std::move(plane_key), std::move(keeper));
+  const std::string path = state + "/keys/plane.pub.pem";
+  const auto shown = sys::ReadFile(path, kSealedBytesMax);
+  if (!shown || *shown != made.plane_pem) WRIT_TRY("public key", sys::WriteFileAtomic(path, made.plane_pem, 0644));
+  return made;
+}
+
+Result<std::string> InitialiseHome(const ServeSettings& settings, const crypto::SecretBytes& master) {
+  const std::string& state = settings.state;
+  const auto directory = WRIT_TRY("state directory", storage::StateDir::Open(state, storage::StateAccess::kWrite));
+  const auto keys = WRIT_TRY("keys", ReadOrCreatePlaneKeys(state, master));
+  const std::string admin = settings.admin_token.empty() ? MakeToken() : settings.admin_token;
+  const std::string enroll = settings.enroll_token.empty() ? MakeToken() : settings.enroll_token;
+  canon::Json file = canon::Json::MakeObject();
+  file.Set("listen", fmt::format("{}{}{}:{}", settings.host.contains(':') ? "[" : "", settings.host, settings.host.contains(':') ? "]" : "", settings.port));
+  file.Set("adminToken", admin);
+  file.Set("enrollToken", enroll);
+  if (settings.tls) {
+    file.Set("tlsCert", settings.tls->cert_file);
+    file.Set("tlsKey", settings.tls->key_file);
+    if (!settings.tls->client_ca_file.empty()) file.Set("clientCa", settings.tls->client_ca_file);
+  }
+  const std::string policy = settings.policy_file.empty() ? directory.File("policy.yaml") : settings.policy_file;
+  if (settings.policy_file.empty()) {
+    const auto there = sys::ReadFile(policy, 1 << 20);
+    if (!there && there.error().code != Code::kNotFound) return std::unexpected(there.error());
+    if (!there) WRIT_TRY("policy", sys::WriteFileAtomic(policy, kFirstPolicy, 0600));
+  }
+  file.Set("policy", policy);
+  const auto created = crypto::CreateSecretFile(directory.File("serve.json"), AsBytes(canon::Pretty(file) + "\n"));
+  if (!created && created.error().code == Code::kInvalid) return Fail(Code::kInvalid, "{} has settings already: serve.json", state);
+  if (!created) return std::unexpected(created.error());
+  if (settings.json) {
+    return canon::Compact(canon::Json::Of({{"state", state}, {"policy", policy}, {"planeKey", keys.plane.key_id()}, {"adminToken", admin}, {"enrollToken", enroll}})) + "\n";
+  }
+  return fmt::format(
+      "state        {0}\npolicy       {1}\nplane key    {2} ({0}/keys/plane.pub.pem)\nadmin token  {3}\n"
+      "enroll token {4}\n\nBoth tokens are kept in {0}/serve.json; they are not shown again. Start the plane:\n  writ serve --state {0}\n",
+      state, policy, keys.plane.key_id(), admin, enroll);
+}
+
+plane::SecretLookup SecretsOf(const std::string& state, const crypto::SecretBytes& master, const EnvLookup& env) {
+  const auto all = std::make_shared<Secrets>(state, master, env);
+  return [all](std::string_view name) { return all->Find(name); };
+}
+
+}  // namespace writ::http

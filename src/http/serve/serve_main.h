@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "runner/options.h"
+
+namespace writ::http {
+
+/// What main.cc knows.
+struct ServeWiring {
+  /// Starts the privileged helper and returns what runs jobs. Called at most once, before any thread exists.
+  std::function<Result<std::vector<runner::TierBackend>>()> start_backends;
+  /// Gives up every privilege. Called before anything listens.
+  std::function<Result<>()> confine;
+};
+
+/// `writ serve`: runs a plane until SIGTERM or SIGINT, and returns the exit status. `arguments` come after the command.
+int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env, const ServeWiring& wiring);
+
+}  // namespace writ::http
