@@ -1,4 +1,7 @@
 // The programs behind `writ serve` and `writ runner`, apart from `writ` so that this stays lean.
+#include <unistd.h>
+
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +24,20 @@ Result<Backends> StartBackends() {
   return backends;
 }
 
+/// The mock agent is `writ mock-agent` of the same installation.
+void Adjust(writ::runner::Options& options) {
+  char self[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
+  if (length <= 0) return;
+  std::string directory(self, static_cast<std::size_t>(length));
+  directory.resize(directory.rfind('/'));
+  for (const std::string& place : {directory, directory + "/../../bin"}) {  // beside it, or seen from ../libexec/writ
+    if (::access((place + "/writ").c_str(), X_OK) != 0) continue;
+    options.mock = writ::runner::MockAgent{.directory = place, .program = "writ"};
+    return;
+  }
+}
+
 Result<> Confine() { return writ::isolation::process::ConfineClient(writ::isolation::process::ClientNetwork::kOut); }
 
 }  // namespace
@@ -29,9 +46,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::string_view command = arguments.empty() ? "" : arguments.front();
   const auto rest = std::span(arguments).subspan(arguments.empty() ? 0 : 1);
-  if (command == "serve") return writ::http::ServeMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine});
+  if (command == "serve") return writ::http::ServeMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine, .adjust = Adjust});
   if (command == "runner") {
-    return writ::runner::CommandMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine, .adjust = {}});
+    return writ::runner::CommandMain(rest, writ::ProcessEnv(), {.start_backends = StartBackends, .confine = Confine, .adjust = Adjust});
   }
   static_cast<void>(writ::sys::WriteAll(2, "writ-server: the first argument is serve or runner; start it as `writ serve` or `writ runner`\n"));
   return 2;

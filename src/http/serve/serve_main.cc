@@ -126,8 +126,8 @@ Result<> StartServer(const ServeSettings& settings, const Talk& talk, Running& r
   return {};
 }
 
-Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, std::vector<runner::TierBackend> backends, const Talk& talk,
-                     Running& running) {
+Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring,
+                     std::vector<runner::TierBackend> backends, const Talk& talk, Running& running) {
   if (settings.enroll_token.empty()) return Fail(Code::kInvalid, "--with-runner needs an enroll token");
   if (settings.tls && !settings.tls->client_ca_file.empty()) {
     return Fail(Code::kInvalid, "--with-runner has no client certificate; start `writ runner` beside a plane with --client-ca");
@@ -141,6 +141,7 @@ Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, std::v
   if (settings.tls) options.ca_file = settings.tls->cert_file;  // its own: nothing else answers there
   options.backends = std::move(backends);
   options.env = env;
+  if (wiring.adjust) wiring.adjust(options);
   options.say = [&talk](const std::string& line) { talk.Say("runner", line); };
   running.runner = WRIT_TRY("runner", Runner::Create(std::move(options)));
   WRIT_TRY("runner", running.runner->Start());
@@ -159,7 +160,7 @@ void WaitForEnd(const sigset_t& signals, const ServeSettings& settings, const Ta
   }
 }
 
-int Serve(const ServeSettings& settings, const EnvLookup& env, const crypto::SecretBytes& master,
+int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring, const crypto::SecretBytes& master,
           std::vector<runner::TierBackend> backends) {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -172,12 +173,12 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const crypto::Sec
   Running running;
   auto started = StartPlane(settings, env, master, talk, running);
   if (started) started = StartServer(settings, talk, running);
-  if (started && settings.with_runner) started = StartRunner(settings, env, std::move(backends), talk, running);
+  if (started && settings.with_runner) started = StartRunner(settings, env, wiring, std::move(backends), talk, running);
   if (started) WaitForEnd(signals, settings, talk, *running.server);
   // A second signal ends the program at once: what is durable is durable.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  if (running.runner) running.runner->Stop();  // its runs end first, and are reported
   const Deadline deadline = Deadline::After(kStopPatience);
-  if (running.runner) running.runner->Stop();
   if (running.plane) {
     // Long polls are answered while the server still listens to whoever is connected.
     if (const auto stopped = running.plane->Stop(deadline); !stopped) talk.Say("error", stopped.error().what);
@@ -225,7 +226,7 @@ int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env,
     backends = *std::move(made);
   }
   if (const auto confined = wiring.confine(); !confined) return Fails(confined.error(), 1);
-  return Serve(*settings, env, master, std::move(backends));
+  return Serve(*settings, env, wiring, master, std::move(backends));
 }
 
 }  // namespace writ::http
