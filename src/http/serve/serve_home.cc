@@ -1,9 +1,10 @@
 #include "http/serve/serve_home.h"
 
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 
+#include "api/plane/stored_secrets.h"
 #include "base/ids.h"
 #include "canon/json.h"
 #include "contract/sealed_file.h"
@@ -11,7 +12,6 @@
 #include "secrets/credentials.h"
 #include "secrets/master_key.h"
 #include "secrets/secret_store.h"
-#include "secrets/source.h"
 #include "storage/state_dir.h"
 #include "sys/file.h"
 
@@ -65,38 +65,6 @@ Result<std::optional<crypto::SecretBytes>> FromOriginalStore(const std::string& 
   if (value == nullptr) return std::nullopt;
   return crypto::SecretBytes::CopyOf(AsBytes(*value));
 }
-
-/// The store of `writ secret`, kept open as long as its file is the same one: opening costs 60 ms by design.
-class Secrets {
- public:
-  Secrets(std::string state, const crypto::SecretBytes& master, EnvLookup env)
-      : state_(std::move(state)), master_(master), env_(std::move(env)), store_(state_, master_) {}
-
-  Result<std::optional<crypto::SecretBytes>> Find(std::string_view name) {
-    struct stat now{};
-    if (::stat((state_ + "/" + secrets::kStoreFile).c_str(), &now) != 0) {
-      return FromOriginalStore(state_ + "/secrets.enc", name, state_, master_);
-    }
-    if (now.st_ino != seen_.st_ino || now.st_mtim.tv_sec != seen_.st_mtim.tv_sec || now.st_mtim.tv_nsec != seen_.st_mtim.tv_nsec) {
-      records_ = WRIT_TRY("secrets", store_.Read());
-      seen_ = now;
-    }
-    const auto found = records_.find(name);
-    if (found == records_.end()) return std::nullopt;
-    if (found->second.source.empty()) return crypto::SecretBytes::CopyOf(found->second.value.bytes());
-    const auto source = WRIT_TRY("source", secrets::ParseSource(found->second.source));
-    const secrets::Credentials none;
-    return WRIT_TRY("source", secrets::ReadSource(source, {.env = env_, .credentials = none, .deadline = Deadline::After(Millis(5000))}));
-  }
-
- private:
-  const std::string state_;
-  const crypto::SecretBytes& master_;
-  const EnvLookup env_;
-  const secrets::SecretStore store_;
-  secrets::SecretRecords records_;
-  struct stat seen_{};
-};
 
 }  // namespace
 
@@ -153,9 +121,12 @@ Result<std::string> InitialiseHome(const ServeSettings& settings, const crypto::
       state, policy, keys.plane.key_id(), admin, enroll);
 }
 
-plane::SecretLookup SecretsOf(const std::string& state, const crypto::SecretBytes& master, const EnvLookup& env) {
-  const auto all = std::make_shared<Secrets>(state, master, env);
-  return [all](std::string_view name) { return all->Find(name); };
+plane::SecretLookup SecretsOf(const std::string& state, std::shared_ptr<const secrets::Credentials> credentials, const EnvLookup& env) {
+  const auto stored = std::make_shared<plane::SecretLookup>(api::StoredSecrets(state, credentials, env));
+  return [state, credentials = std::move(credentials), stored](std::string_view name) -> Result<std::optional<crypto::SecretBytes>> {
+    if (::access((state + "/" + secrets::kStoreFile).c_str(), F_OK) == 0) return (*stored)(name);
+    return FromOriginalStore(state + "/secrets.enc", name, state, credentials->master);
+  };
 }
 
 }  // namespace writ::http

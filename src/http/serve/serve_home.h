@@ -1,11 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/error.h"
 #include "crypto/secret.h"
 #include "http/serve/serve_settings.h"
 #include "plane/core.h"
+#include "secrets/credentials.h"
 
 namespace writ::http {
 
@@ -21,8 +23,8 @@ std::string MakeToken();
 /// admin token. Errors: kInvalid when the directory has settings already; nothing is replaced.
 Result<std::string> InitialiseHome(const ServeSettings& settings, const crypto::SecretBytes& master);
 
-/// The secrets of the directory by name, read anew when their file changes: `secrets.sealed` (`writ secret`), else the
-/// original's `secrets.enc`. `master` is borrowed.
-plane::SecretLookup SecretsOf(const std::string& state, const crypto::SecretBytes& master, const EnvLookup& env);
+/// The secrets of the directory: `secrets.sealed` (`writ secret`; api/plane/stored_secrets.h), without it the original's
+/// `secrets.enc`. `credentials` is never null.
+plane::SecretLookup SecretsOf(const std::string& state, std::shared_ptr<const secrets::Credentials> credentials, const EnvLookup& env);
 
 }  // namespace writ::http

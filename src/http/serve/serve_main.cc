@@ -89,11 +89,12 @@ struct Running {
   std::unique_ptr<Runner> runner;
 };
 
-Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, const crypto::SecretBytes& master, const Talk& talk, Running& running) {
+Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, std::shared_ptr<const secrets::Credentials> credentials, const Talk& talk,
+                    Running& running) {
   const std::string policy_file = WRIT_TRY("policy", PolicyFile(settings));
   api::PlaneOptions options{.state_dir = settings.state,
                             .policy = WRIT_TRY("policy", policy::LoadFile(policy_file)),
-                            .keys = WRIT_TRY("keys", ReadOrCreatePlaneKeys(settings.state, master)),
+                            .keys = WRIT_TRY("keys", ReadOrCreatePlaneKeys(settings.state, credentials->master)),
                             .admin_token = settings.admin_token,
                             .enroll_token = settings.enroll_token};
   options.settings.isolation_tiers = settings.isolation_tiers;
@@ -103,7 +104,7 @@ Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, const c
     options.idp = std::make_shared<const plane::IdentityProvider>(
         WRIT_TRY("identity provider", plane::MakeIdentityProvider(settings.idp_issuer, settings.idp_audience, keys)));
   }
-  options.secrets = SecretsOf(settings.state, master, env);
+  options.secrets = SecretsOf(settings.state, std::move(credentials), env);
   options.log = [&talk](std::string_view text) { talk.Say("error", text); };
   running.plane = WRIT_TRY("plane", api::PlaneService::Start(std::move(options)));
   running.door = std::make_unique<PlaneDoor>(*running.plane);
@@ -160,7 +161,8 @@ void WaitForEnd(const sigset_t& signals, const ServeSettings& settings, const Ta
   }
 }
 
-int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring, const crypto::SecretBytes& master,
+int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring,
+          std::shared_ptr<const secrets::Credentials> credentials,
           std::vector<runner::TierBackend> backends) {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -171,7 +173,7 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring
   const Talk talk(writer, settings);
   for (const auto& warning : settings.warnings) talk.Say("warning", warning);
   Running running;
-  auto started = StartPlane(settings, env, master, talk, running);
+  auto started = StartPlane(settings, env, std::move(credentials), talk, running);
   if (started) started = StartServer(settings, talk, running);
   if (started && settings.with_runner) started = StartRunner(settings, env, wiring, std::move(backends), talk, running);
   if (started) WaitForEnd(signals, settings, talk, *running.server);
@@ -193,8 +195,10 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring
 }  // namespace
 
 int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env, const ServeWiring& wiring) {
-  crypto::SecretBytes master = secrets::TakeVariable("WRIT_MASTER_KEY");
-  if (crypto::SecretBytes original = secrets::TakeVariable("WARRANT_MASTER_KEY"); master.empty()) master = std::move(original);
+  auto credentials = std::make_shared<secrets::Credentials>(secrets::TakeCredentials());
+  if (crypto::SecretBytes original = secrets::TakeVariable("WARRANT_MASTER_KEY"); credentials->master.empty()) {
+    credentials->master = std::move(original);
+  }
   const ServeFiles files{.read = [](const std::string& path) { return sys::ReadFile(path, kFileBytesMax); },
                          .read_secret = [](const std::string& path) -> Result<std::string> {
                            const auto secret = WRIT_TRY("read", crypto::ReadSecretFile(path, kFileBytesMax));
@@ -205,7 +209,7 @@ int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env,
   if (settings->help) return sys::WriteAll(STDOUT_FILENO, ServeUsage()) ? 0 : 1;
   if (const auto kept = secrets::KeepMemoryPrivate(); !kept) return Fails(kept.error(), 1);
   if (settings->init) {
-    const auto shown = InitialiseHome(*settings, master);
+    const auto shown = InitialiseHome(*settings, credentials->master);
     if (!shown) return Fails(shown.error(), shown.error().code == Code::kInvalid ? 2 : 1);
     return sys::WriteAll(STDOUT_FILENO, *shown) ? 0 : 1;
   }
@@ -226,7 +230,7 @@ int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env,
     backends = *std::move(made);
   }
   if (const auto confined = wiring.confine(); !confined) return Fails(confined.error(), 1);
-  return Serve(*settings, env, wiring, master, std::move(backends));
+  return Serve(*settings, env, wiring, std::move(credentials), std::move(backends));
 }
 
 }  // namespace writ::http
