@@ -8,6 +8,7 @@
 #include <climits>
 #include <memory>
 
+#include "base/freed_by.h"
 #include "base/ids.h"
 #include "base/utf8.h"
 
@@ -17,18 +18,11 @@ namespace {
 constexpr std::size_t kSaltBytes = 16, kIvBytes = 12, kTagBytes = 16, kKeyBytes = 32;
 constexpr std::size_t kDataBytesMax = 64u << 20;
 
-template <auto kFree>
-struct Freer {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using LibraryContext = std::unique_ptr<OSSL_LIB_CTX, Freer<OSSL_LIB_CTX_free>>;
-using Cipher = std::unique_ptr<EVP_CIPHER, Freer<EVP_CIPHER_free>>;
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Freer<EVP_CIPHER_CTX_free>>;
-using Kdf = std::unique_ptr<EVP_KDF, Freer<EVP_KDF_free>>;
-using KdfContext = std::unique_ptr<EVP_KDF_CTX, Freer<EVP_KDF_CTX_free>>;
+using LibraryContext = std::unique_ptr<OSSL_LIB_CTX, FreedBy<OSSL_LIB_CTX_free>>;
+using Cipher = std::unique_ptr<EVP_CIPHER, FreedBy<EVP_CIPHER_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreedBy<EVP_CIPHER_CTX_free>>;
+using Kdf = std::unique_ptr<EVP_KDF, FreedBy<EVP_KDF_free>>;
+using KdfContext = std::unique_ptr<EVP_KDF_CTX, FreedBy<EVP_KDF_CTX_free>>;
 
 /// A context of our own reads no configuration file: nobody swaps the algorithms through OPENSSL_CONF.
 OSSL_LIB_CTX* Library() {

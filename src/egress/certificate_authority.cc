@@ -33,7 +33,7 @@ Result<Certificate> Begin(EVP_PKEY* key, WallTime made) {
   std::array<std::uint8_t, 16> random{};
   FillRandom(random);
   random[0] = static_cast<std::uint8_t>((random[0] & 0x3FU) | 0x40U);
-  const std::unique_ptr<BIGNUM, OpensslFree<BN_free>> serial(::BN_bin2bn(random.data(), random.size(), nullptr));
+  const std::unique_ptr<BIGNUM, FreedBy<BN_free>> serial(::BN_bin2bn(random.data(), random.size(), nullptr));
   const bool done = certificate && serial && ::X509_set_version(certificate.get(), X509_VERSION_3) == 1 &&
                     ::BN_to_ASN1_INTEGER(serial.get(), ::X509_get_serialNumber(certificate.get())) != nullptr &&
                     ::ASN1_TIME_set(::X509_getm_notBefore(certificate.get()), Seconds(made - kClockSkew)) != nullptr &&
@@ -54,13 +54,13 @@ bool Name(X509_NAME* name, std::string_view common_name) {
 bool Extend(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  const std::unique_ptr<X509_EXTENSION, OpensslFree<X509_EXTENSION_free>> extension(
+  const std::unique_ptr<X509_EXTENSION, FreedBy<X509_EXTENSION_free>> extension(
       ::X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
   return extension && ::X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
 Result<std::string> ToPem(X509* certificate) {
-  const std::unique_ptr<BIO, OpensslFree<BIO_free>> memory(::BIO_new(::BIO_s_mem()));
+  const std::unique_ptr<BIO, FreedBy<BIO_free>> memory(::BIO_new(::BIO_s_mem()));
   if (!memory || ::PEM_write_bio_X509(memory.get(), certificate) != 1) return Failed("writing a certificate");
   char* text = nullptr;
   const long size = BIO_get_mem_data(memory.get(), &text);

@@ -5,18 +5,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/freed_by.h"
 #include "egress/http2_memory.h"
 
 namespace writ::egress {
 namespace {
-
-template <auto kFree>
-struct Freed {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
 
 std::string_view Text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -41,7 +34,7 @@ struct Http2Session::Parts {
   Http2Events* events = nullptr;
   Http2Session* owner = nullptr;
   Http2Memory memory{kMemoryMax};  // outlives the session
-  std::unique_ptr<nghttp2_session, Freed<nghttp2_session_del>> session;
+  std::unique_ptr<nghttp2_session, FreedBy<nghttp2_session_del>> session;
   Http2Head building;  // one header block at a time (RFC 9113 section 4.3)
   std::size_t list_bytes = 0, block_bytes = 0;
   unsigned continuations = 0;
@@ -184,8 +177,8 @@ Result<std::unique_ptr<Http2Session>> Http2Session::Make(Role role, Http2Events&
   nghttp2_session_callbacks* raw_callbacks = nullptr;
   nghttp2_option* raw_option = nullptr;
   const bool room = ::nghttp2_session_callbacks_new(&raw_callbacks) == 0 && ::nghttp2_option_new(&raw_option) == 0;
-  const std::unique_ptr<nghttp2_session_callbacks, Freed<nghttp2_session_callbacks_del>> callbacks(raw_callbacks);
-  const std::unique_ptr<nghttp2_option, Freed<nghttp2_option_del>> option(raw_option);
+  const std::unique_ptr<nghttp2_session_callbacks, FreedBy<nghttp2_session_callbacks_del>> callbacks(raw_callbacks);
+  const std::unique_ptr<nghttp2_option, FreedBy<nghttp2_option_del>> option(raw_option);
   if (!room) return Fail(Code::kInternal, "no memory for an HTTP/2 session");
   ::nghttp2_session_callbacks_set_on_begin_frame_callback(raw_callbacks, Http2Callbacks::OnBeginFrame);
   ::nghttp2_session_callbacks_set_on_begin_headers_callback(raw_callbacks, Http2Callbacks::OnBeginHeaders);

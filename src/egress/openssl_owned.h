@@ -6,19 +6,14 @@
 
 #include <memory>
 
+#include "base/freed_by.h"
+
 /// OpenSSL's objects with an owner.
 namespace writ::egress {
 
-template <auto kFree>
-struct OpensslFree {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using TlsLibrary = std::unique_ptr<OSSL_LIB_CTX, OpensslFree<OSSL_LIB_CTX_free>>;
-using TlsContext = std::unique_ptr<SSL_CTX, OpensslFree<SSL_CTX_free>>;
-using Certificate = std::unique_ptr<X509, OpensslFree<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
+using TlsLibrary = std::unique_ptr<OSSL_LIB_CTX, FreedBy<OSSL_LIB_CTX_free>>;
+using TlsContext = std::unique_ptr<SSL_CTX, FreedBy<SSL_CTX_free>>;
+using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
+using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 
 }  // namespace writ::egress

@@ -152,7 +152,7 @@ class TlsPeer {
   }
   Peer peer_;
   TlsContext context_;
-  std::unique_ptr<SSL, OpensslFree<SSL_free>> tls_;
+  std::unique_ptr<SSL, FreedBy<SSL_free>> tls_;
 };
 
 /// A proxy that intercepts ok.test, which leads to `upstream`.

@@ -71,7 +71,7 @@ std::string_view ProtocolName(HttpVersion version) {
 
 struct TlsStream::Parts {
   Wire wire;
-  std::unique_ptr<SSL, OpensslFree<SSL_free>> tls;
+  std::unique_ptr<SSL, FreedBy<SSL_free>> tls;
 };
 
 TlsStream::TlsStream(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

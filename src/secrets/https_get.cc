@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "base/escape.h"
+#include "base/freed_by.h"
 #include "net/http1.h"
 #include "net/http1_body.h"
 #include "sys/unique_fd.h"
@@ -22,17 +23,10 @@
 namespace writ::secrets {
 namespace {
 
-template <auto kFree>
-struct Freer {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Library = std::unique_ptr<OSSL_LIB_CTX, Freer<OSSL_LIB_CTX_free>>;
-using TlsContext = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
-using Tls = std::unique_ptr<SSL, Freer<SSL_free>>;
-using Addresses = std::unique_ptr<addrinfo, Freer<freeaddrinfo>>;
+using Library = std::unique_ptr<OSSL_LIB_CTX, FreedBy<OSSL_LIB_CTX_free>>;
+using TlsContext = std::unique_ptr<SSL_CTX, FreedBy<SSL_CTX_free>>;
+using Tls = std::unique_ptr<SSL, FreedBy<SSL_free>>;
+using Addresses = std::unique_ptr<addrinfo, FreedBy<freeaddrinfo>>;
 
 bool IsLoopback(const sockaddr* address) {
   if (address->sa_family == AF_INET) {

@@ -6,14 +6,11 @@
 #include <filesystem>
 #include <string>
 
+#include "matchers.h"
 #include "outside.h"
 
 namespace writ::net_test {
 namespace {
-
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 /// Makes FOLDER/evil.tar and FOLDER/evil.zip: members that would write `PLACE/canary` and other files of PLACE.
 constexpr std::string_view kMakeArchives = R"(

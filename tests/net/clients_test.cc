@@ -4,19 +4,11 @@
 
 #include <string>
 
+#include "matchers.h"
 #include "outside.h"
 
 namespace writ::net_test {
 namespace {
-
-using ::testing::AllOf;
-using ::testing::AnyOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
 
 const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
 const std::string kProxyForAll = "unset no_proxy NO_PROXY\n";

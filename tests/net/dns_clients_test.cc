@@ -5,19 +5,11 @@
 #include <set>
 #include <string>
 
+#include "matchers.h"
 #include "outside.h"
 
 namespace writ::net_test {
 namespace {
-
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::StartsWith;
 
 TEST(NetDns, DigFindsGrantedNamesWhateverResolverItAsks) {
   WRIT_NEEDS_CLIENTS("/usr/bin/dig");

@@ -5,16 +5,11 @@
 #include <fstream>
 #include <string>
 
+#include "matchers.h"
 #include "outside.h"
 
 namespace writ::net_test {
 namespace {
-
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 const std::string kValue = "v4lue-that-stays-outside";
 const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
