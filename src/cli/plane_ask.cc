@@ -67,7 +67,7 @@ Result<double> Amount(std::string_view option, std::string_view text) {
 
 /// Adds the mapping of `NAME=VARIABLE` to an execution.
 Result<> AddSecret(std::string_view name, std::string_view variable, client::RunAsk& ask, contract::EnvSpec& env) {
-  WRIT_TRY("--secret", contract::CheckSecretName(name));
+  [[maybe_unused]] const auto checked = WRIT_TRY("--secret", contract::CheckSecretName(name));
   ask.secrets.emplace_back(name);
   if (variable.empty()) return {};
   if (!contract::IsEnvName(variable)) return Fail(Code::kInvalid, "--secret: `{}` is not a variable name", EscapeVisible(variable));

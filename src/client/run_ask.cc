@@ -102,8 +102,10 @@ class Comparison {
 }  // namespace
 
 Result<RunAsk> CheckAsk(RunAsk ask) {
-  WRIT_TRY("pool", contract::CheckPoolName(ask.pool));
-  for (const auto& name : ask.secrets) WRIT_TRY("secret", contract::CheckSecretName(name));
+  [[maybe_unused]] const auto pool = WRIT_TRY("pool", contract::CheckPoolName(ask.pool));
+  for (const auto& name : ask.secrets) {
+    [[maybe_unused]] const auto checked = WRIT_TRY("secret", contract::CheckSecretName(name));
+  }
   if (ask.secrets.size() > 256) return Fail(Code::kInvalid, "secrets: {} names, at most 256", ask.secrets.size());
   if (ask.network.allow_hosts.size() > 1000) {
     return Fail(Code::kInvalid, "hosts: {} names, at most 1000", ask.network.allow_hosts.size());

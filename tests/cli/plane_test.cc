@@ -209,6 +209,14 @@ TEST(Plane, AnotherKeyIsRefused) {
   const Ended pinned = fleet.machine.Run({"run", "-q", "--plane", "lab", "--plane-key", "ed25519:0000000000000000", "--", "true"});
   EXPECT_EQ(pinned.status, 125);
   EXPECT_THAT(pinned.err, HasSubstr("is not pinned"));
+  const Fleet stranger;
+  ASSERT_EQ(stranger.machine.Run({"run", "-q", "--plane", "lab", "--", "true"}).status, 0);
+  const std::string line = sys::ReadFile(stranger.machine.File("state/known_planes"), 4096).value();
+  ASSERT_TRUE(sys::WriteFileAtomic(known, fleet.url + line.substr(line.find(' ')), 0600));  // another plane's key under this address
+  const Ended changed = fleet.machine.Run({"run", "--plane", "lab", "--", "true"});
+  EXPECT_EQ(changed.status, 125);
+  EXPECT_THAT(changed.err, HasSubstr("the key of " + fleet.url + " has changed"));
+  EXPECT_THAT(changed.err, HasSubstr("writ plane forget"));
   ASSERT_TRUE(sys::WriteFileAtomic(known, "garbage\n", 0600));
   EXPECT_EQ(fleet.machine.Run({"run", "-q", "--plane", "lab", "--", "true"}).status, 125) << "a file that cannot be read trusts nobody";
   ASSERT_TRUE(sys::WriteFileAtomic(known, text, 0600));
