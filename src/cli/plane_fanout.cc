@@ -23,7 +23,6 @@ using canon::Json;
 
 constexpr std::size_t kAttemptsMax = 64;
 constexpr Millis kNoLimit{0};
-constexpr Millis kAfterCancel{30'000};
 constexpr std::uint64_t kDiffBytesMax = 1ull << 32;
 
 class PlainControl final : public api::RunControl {};
