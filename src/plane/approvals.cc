@@ -5,10 +5,9 @@
 
 #include "contract/event.h"
 #include "contract/object_reader.h"
-#include "plane/authority.h"
-#include "plane/decision_log.h"
 #include "plane/idp.h"
 #include "plane/issue_contract.h"
+#include "plane/parked_run.h"
 #include "plane/proposal.h"
 #include "plane/run_intake.h"
 
@@ -22,14 +21,6 @@ namespace {
 constexpr std::size_t kReasonMax = 4096, kTokenMax = 16384, kPageOfQuestions = 256;
 constexpr Millis kLookAgain = std::chrono::seconds{30};
 
-/// A waiting run with everything that was kept about it.
-struct Waiting {
-  storage::Run run;
-  Question question;
-  Json proposal;
-  std::vector<ConsentAnswer> answers;
-};
-
 Answer<storage::Run> FindRun(const Core& core, std::string_view run_id) {
   auto run = core.store.GetRun(run_id);
   if (run) return *std::move(run);
@@ -37,30 +28,13 @@ Answer<storage::Run> FindRun(const Core& core, std::string_view run_id) {
   return std::unexpected(FromError(std::move(run).error()));
 }
 
-Result<Json> ReadDocument(const Core& core, std::string_view run_id, std::string_view kind) {
-  const auto text = WRIT_TRY(kind, core.store.GetDocument(run_id, kind));
-  if (!text) return Fail(Code::kCorrupt, "run {} has no document \"{}\"", run_id, kind);
-  return canon::Parse(*text, canon::Mode::kStrict);
+Answer<ParkedRun> ReadWaiting(const Core& core, std::string_view run_id) {
+  storage::Run run = WRIT_ANSWER(FindRun(core, run_id));
+  if (run.status != RunStatus::kAwaitingApproval) return Conflict(fmt::format("run {} is not awaiting approval", run_id));
+  return WRIT_ANSWER(ReadParked(core.store, std::move(run)));
 }
 
-Answer<Waiting> ReadWaiting(const Core& core, std::string_view run_id) {
-  Waiting waiting;
-  waiting.run = WRIT_ANSWER(FindRun(core, run_id));
-  if (waiting.run.status != RunStatus::kAwaitingApproval) return Conflict(fmt::format("run {} is not awaiting approval", run_id));
-  const Json question = WRIT_ANSWER(ReadDocument(core, run_id, kQuestionDocument));
-  waiting.question = WRIT_ANSWER(DecodeQuestion(question));
-  waiting.proposal = WRIT_ANSWER(ReadDocument(core, run_id, kProposalDocument));
-  const auto rows = WRIT_ANSWER(core.store.Approvals(run_id));
-  for (const auto& row : rows) {
-    waiting.answers.push_back({.actor = {row.actor_kind, row.actor_id},
-                               .voter = row.reason,
-                               .digest = row.digest,
-                               .policy_hash = row.policy_hash,
-                               .approves = row.verdict == "approve",
-                               .at = row.at});
-  }
-  return waiting;
-}
+ConsentLedger LedgerOf(const Core& core, Change& change) { return {*change, core.keys.decision_genesis, change.now()}; }
 
 std::unexpected<Refusal> RefusalFor(const AnswerRefused& refused) {
   switch (refused.problem) {
@@ -73,37 +47,9 @@ std::unexpected<Refusal> RefusalFor(const AnswerRefused& refused) {
   return Conflict(refused.text);
 }
 
-/// The decision that asked, as it was made.
-policy::Decision DecisionOf(const Question& question) {
-  policy::Decision decision;
-  decision.verdict = policy::Verdict::kNeedsApproval;
-  decision.consent = question.requirements;
-  decision.rule = question.requirements.empty() ? "default" : question.requirements.front().rule;
-  decision.reason = fmt::format("consent required: {}", fmt::join(decision.ConsentRequirements(), "; "));
-  return decision;
-}
-
-Result<> Log(Core& core, Change& change, storage::DecisionKind kind, const Question& question, std::string reason, Json detail) {
-  [[maybe_unused]] const auto head = WRIT_TRY("decision log", change->AppendDecision(core.keys.decision_genesis, {.kind = kind,
-                                                                        .at = change.now(),
-                                                                        .run_id = question.run_id,
-                                                                        .digest = question.digest,
-                                                                        .policy_hash = question.policy_hash,
-                                                                        .reason = std::move(reason),
-                                                                        .detail = std::move(detail)}));
-  return {};
-}
-
-Json DetailOf(const Voter& voter) { return Json::Of({{"actor", contract::ToJson(voter.actor)}, {"by", voter.id}}); }
-
-/// Ends a run that has no contract. The reason stands in its view and in the decision log.
+/// Ends a run that has no contract, or whose chain has been ended.
 Result<> EndWaiting(Core& core, Change& change, const storage::Run& run, std::string_view why) {
-  WRIT_TRY("end run", change->SetStatus(run.id, RunStatus::kCancelled, change.now()));
-  Json summary = WRIT_TRY("summary", canon::Parse(run.summary, canon::Mode::kWire));
-  if (summary.is_object()) {
-    summary.Set("failureMessage", why);
-    WRIT_TRY("summary", change->SetSummary(run.id, canon::Compact(summary)));
-  }
+  WRIT_TRY("end run", EndParked(LedgerOf(core, change), run, why));
   change.AfterCommit([&core] { core.metrics.Add("runs.cancelled"); });
   return {};
 }
@@ -115,19 +61,6 @@ ConsentAnswer AnswerFrom(const Question& question, const Voter& voter, const Ans
           .policy_hash = question.policy_hash,
           .approves = approves,
           .at = now};
-}
-
-Result<std::optional<ApprovedBefore>> LastApproved(const Core& core, const std::string& key) {
-  const auto text = WRIT_TRY("last approved", core.store.GetValue(key));
-  if (!text) return std::nullopt;
-  const Json json = WRIT_TRY("last approved", canon::Parse(*text, canon::Mode::kStrict));
-  const std::string* run_id = json.FindString("runId");
-  const std::string* at = json.FindString("at");
-  if (run_id == nullptr || at == nullptr) return Fail(Code::kCorrupt, "the record of the last approved run cannot be read");
-  const auto proposal = core.store.GetDocument(*run_id, kProposalDocument);
-  if (!proposal || !*proposal) return std::nullopt;  // retention has removed it
-  return ApprovedBefore{*run_id, WRIT_TRY("last approved", ParseTimestamp(*at)),
-                        WRIT_TRY("last approved", canon::Parse(**proposal, canon::Mode::kStrict))};
 }
 
 }  // namespace
@@ -177,22 +110,14 @@ Answer<Voter> VoterOf(const Core& core, const storage::Principal& principal, con
 
 Answer<Json> ApproveRun(Core& core, Change& change, const storage::Principal& principal, std::string_view run_id,
                         const AnswerBody& body) {
-  Waiting waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
+  ParkedRun waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
   const Voter voter = WRIT_ANSWER(VoterOf(core, principal, body, change.now()));
   const Question& question = waiting.question;
   if (question.policy_hash != core.policy.hash)
     return Conflict(fmt::format("run {} was judged by another policy; it has to be requested again", run_id));
   const ConsentAnswer answer = AnswerFrom(question, voter, body, true, change.now());
   if (const auto refused = CheckApproval(question, waiting.answers, answer, change.now())) return RefusalFor(*refused);
-  WRIT_ANSWER(change->AddApproval(run_id, {.actor_kind = voter.actor.kind,
-                                           .actor_id = voter.actor.id,
-                                           .digest = answer.digest,
-                                           .policy_hash = answer.policy_hash,
-                                           .verdict = "approve",
-                                           .reason = voter.id,
-                                           .at = change.now(),
-                                           .expires = EndOf(question)}));
-  WRIT_ANSWER(Log(core, change, storage::DecisionKind::kApproval, question, fmt::format("approved by {}", voter.actor.id), DetailOf(voter)));
+  WRIT_ANSWER(KeepAnswer(LedgerOf(core, change), question, answer, ""));
   waiting.answers.push_back(answer);
   const Judgement judgement = Judge(question, waiting.answers, change.now());
   if (judgement.state != ConsentState::kGranted) {
@@ -205,29 +130,20 @@ Answer<Json> ApproveRun(Core& core, Change& change, const storage::Principal& pr
   SignedRun run = WRIT_ANSWER(SignRun(*change, {core.keys.plane, core.keys.plane_pem, core.keys.decision_genesis, change.now()},
                                       std::move(draft), DecisionOf(question), GrantedBy(question, judgement)));
   WRIT_ANSWER(StartRun(core, change, run_id, std::move(run), question.requester_principal));
-  WRIT_ANSWER(change->PutValue(KindKey(question.requester_principal, waiting.proposal),
-                               canon::Compact(Json::Of({{"runId", run_id}, {"at", FormatTimestamp(change.now())}}))));
+  WRIT_ANSWER(RememberApproved(LedgerOf(core, change), waiting));
   change.AfterCommit([&core] { core.metrics.Add("runs.approved"); });
   return Json::Of({{"runId", run_id}, {"status", storage::RunStatusName(RunStatus::kCreated)}});
 }
 
 Answer<Json> DenyRun(Core& core, Change& change, const storage::Principal& principal, std::string_view run_id,
                      const AnswerBody& body) {
-  const Waiting waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
+  const ParkedRun waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
   const Voter voter = WRIT_ANSWER(VoterOf(core, principal, body, change.now()));
   const ConsentAnswer answer = AnswerFrom(waiting.question, voter, body, false, change.now());
   const auto refused = CheckDenial(waiting.question, answer, change.now());
   if (refused && !(refused->problem == AnswerProblem::kNotApprover && principal.role == "admin")) return RefusalFor(*refused);
   const std::string why = fmt::format("denied by {}{}{}", voter.actor.id, body.reason.empty() ? "" : ": ", body.reason);
-  WRIT_ANSWER(change->AddApproval(run_id, {.actor_kind = voter.actor.kind,
-                                           .actor_id = voter.actor.id,
-                                           .digest = answer.digest,
-                                           .policy_hash = answer.policy_hash,
-                                           .verdict = "deny",
-                                           .reason = voter.id,
-                                           .at = change.now(),
-                                           .expires = EndOf(waiting.question)}));
-  WRIT_ANSWER(Log(core, change, storage::DecisionKind::kDeny, waiting.question, why, DetailOf(voter)));
+  WRIT_ANSWER(KeepAnswer(LedgerOf(core, change), waiting.question, answer, body.reason));
   WRIT_ANSWER(EndWaiting(core, change, waiting.run, why));
   return Json::Of({{"runId", run_id}, {"status", storage::RunStatusName(RunStatus::kCancelled)}});
 }
@@ -240,10 +156,9 @@ Answer<Json> CancelRun(Core& core, Change& change, const storage::Principal& pri
   const std::string by = "principal:" + principal.name;
   switch (run.status) {
     case RunStatus::kAwaitingApproval: {
-      const Json question = WRIT_ANSWER(ReadDocument(core, run_id, kQuestionDocument));
-      const Question asked = WRIT_ANSWER(DecodeQuestion(question));
+      const ParkedRun parked = WRIT_ANSWER(ReadParked(core.store, run));
       const std::string why = fmt::format("cancelled by {}", actor.id);
-      WRIT_ANSWER(Log(core, change, storage::DecisionKind::kRefusal, asked, why, DetailOf({actor, by})));
+      WRIT_ANSWER(LogEnd(LedgerOf(core, change), parked.question, why, Json::Of({{"actor", contract::ToJson(actor)}, {"by", by}})));
       WRIT_ANSWER(EndWaiting(core, change, run, why));
       break;
     }
@@ -271,18 +186,8 @@ Answer<Json> CancelRun(Core& core, Change& change, const storage::Principal& pri
 }
 
 Answer<Json> ApprovalOf(const Core& core, std::string_view run_id, WallTime now) {
-  const Waiting waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
-  const Question& question = waiting.question;
-  const auto before = WRIT_ANSWER(LastApproved(core, KindKey(question.requester_principal, waiting.proposal)));
-  return Json::Of({{"runId", run_id},
-                   {"digest", question.digest},
-                   {"policyHash", question.policy_hash},
-                   {"principal", question.requester_principal},
-                   {"createdAt", FormatTimestamp(question.asked)},
-                   {"expiresAt", FormatTimestamp(EndOf(question))},
-                   {"requirements", RequirementsJson(question, Judge(question, waiting.answers, now))},
-                   {"request", waiting.proposal},
-                   {"difference", DifferenceInAuthority(before, waiting.proposal)}});
+  const ParkedRun waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
+  return WRIT_ANSWER(ApprovalJson(core.store, waiting, now));
 }
 
 Answer<Millis> ExpireQuestions(Core& core, Change& change) {
@@ -292,8 +197,8 @@ Answer<Millis> ExpireQuestions(Core& core, Change& change) {
     const auto runs = WRIT_ANSWER(core.store.RunsWithStatus(RunStatus::kAwaitingApproval, kPageOfQuestions, before));
     for (const auto& run : runs) {
       before = run.number;
-      const Json document = WRIT_ANSWER(ReadDocument(core, run.id, kQuestionDocument));
-      const Question question = WRIT_ANSWER(DecodeQuestion(document));
+      const ParkedRun parked = WRIT_ANSWER(ReadParked(core.store, run));
+      const Question& question = parked.question;
       const bool expired = change.now() >= EndOf(question);
       if (!expired && question.policy_hash == core.policy.hash) {
         next = std::min(next, EndOf(question));
@@ -302,7 +207,7 @@ Answer<Millis> ExpireQuestions(Core& core, Change& change) {
       const std::string why = expired ? fmt::format("consent_timeout: nobody gave the consent that was needed until {}",
                                                     FormatTimestamp(EndOf(question)))
                                       : std::string("the policy changed while the run waited for consent; request it again");
-      WRIT_ANSWER(Log(core, change, storage::DecisionKind::kRefusal, question, why, Json()));
+      WRIT_ANSWER(LogEnd(LedgerOf(core, change), question, why));
       WRIT_ANSWER(EndWaiting(core, change, run, why));
     }
     if (runs.size() < kPageOfQuestions) break;

@@ -6,6 +6,7 @@
 #include "contract/hash.h"
 #include "plane/consent.h"
 #include "plane/decision_log.h"
+#include "plane/parked_run.h"
 #include "plane/proposal.h"
 #include "policy/evaluate.h"
 
@@ -65,12 +66,8 @@ Answer<Submitted> SubmitRun(Core& core, Change& change, const storage::Principal
   contract::Contract draft = WRIT_ANSWER(Draft(core, request, run_id));
   const Json proposal = ProposalOf(draft);
   const std::string digest = WRIT_ANSWER(DigestOfProposal(proposal));
-  const auto log = [&](std::string_view judged_run) {
-    return change->AppendDecision(core.keys.decision_genesis,
-                                  EntryFor(decision, {std::string(judged_run), digest, core.policy.hash}, change.now()));
-  };
   if (decision.verdict == policy::Verdict::kDeny) {
-    WRIT_ANSWER(log(""));
+    WRIT_ANSWER(change->AppendDecision(core.keys.decision_genesis, EntryFor(decision, {"", digest, core.policy.hash}, change.now())));
     return Submitted{nullptr, DenialOf(decision)};
   }
   change.AfterCommit([&core] { core.metrics.Add("runs.requested"); });
@@ -85,10 +82,7 @@ Answer<Submitted> SubmitRun(Core& core, Change& change, const storage::Principal
   }
   const Question question{run_id,           digest, core.policy.hash, draft.requested_by, principal.name, change.now(),
                           decision.consent};
-  WRIT_ANSWER(change->CreateRun({run_id, storage::RunStatus::kAwaitingApproval, change.now(), summary}));
-  WRIT_ANSWER(change->PutDocument(run_id, kProposalDocument, canon::Compact(proposal)));
-  WRIT_ANSWER(change->PutDocument(run_id, kQuestionDocument, canon::Compact(ToJson(question))));
-  WRIT_ANSWER(log(run_id));
+  WRIT_ANSWER(Park({*change, core.keys.decision_genesis, change.now()}, question, proposal, summary, decision));
   return Submitted{Created(run_id, storage::RunStatus::kAwaitingApproval, requirements), std::nullopt};
 }
 

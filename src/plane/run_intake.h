@@ -16,9 +16,6 @@
 
 namespace writ::plane {
 
-/// Documents of a run that waits for consent (storage PutDocument), docs/formats/plane.md.
-inline constexpr std::string_view kProposalDocument = "request", kQuestionDocument = "question";
-
 /// What became of a submission: the answer's body, or a denial that has been logged. Both are kept.
 struct Submitted {
   canon::Json answer;
