@@ -74,6 +74,9 @@ struct CreateRun {
   std::string policy_file;  ///< empty: policy::LoadLocal looks for one
   std::string identity;     ///< --as; empty: no identity of the policy
   Caller caller;
+  /// Id of a parked run that this request repeats word for word (LocalPlane::Order): it starts if that was approved.
+  std::string resume;
+  bool wait_for_consent = false;  ///< a run that needs consent waits for it instead of being parked
 };
 
 }  // namespace writ::api

@@ -3,6 +3,7 @@
 #include "api/check_request.h"
 #include "api/explain_run.h"
 #include "api/live_output.h"
+#include "api/local_consent.h"
 #include "api/local_run.h"
 #include "api/local_state.h"
 #include "api/recover_runs.h"
@@ -44,6 +45,29 @@ Result<RunResult> LocalPlane::Run(CreateRun request, isolation::OutputSink& sink
   // Another run's damage is not this run's business; `writ list` and `writ verify` show it.
   static_cast<void>(RecoverRuns(impl_->state));
   return RunOne(impl_->state, std::move(request), sink, control);
+}
+
+Result<std::vector<canon::Json>> LocalPlane::Pending() {
+  const bool exists = WRIT_TRY("pending", impl_->state.Exists());
+  if (!exists) return std::vector<canon::Json>();
+  WRIT_TRY("pending", impl_->state.OpenToRead());
+  return PendingRuns(impl_->state);
+}
+
+Result<canon::Json> LocalPlane::Approval(std::string_view run) {
+  WRIT_TRY("approval", impl_->state.OpenToRead());
+  return ApprovalOf(impl_->state, run);
+}
+
+Result<ConsentResult> LocalPlane::Answer(const ConsentAnswer& answer) {
+  WRIT_TRY("answer", impl_->state.OpenToRead());
+  if (!impl_->state.writable()) return Fail(Code::kDenied, "the state directory is read-only");
+  return AnswerRun(impl_->state, answer);
+}
+
+Result<RecordedOrder> LocalPlane::Order(std::string_view run) {
+  WRIT_TRY("resume", impl_->state.OpenToRead());
+  return OrderOf(impl_->state, run);
 }
 
 Result<> LocalPlane::Kill(std::string_view run, Deadline deadline) {

@@ -155,6 +155,26 @@ struct Recovered {
   std::string problem;  ///< empty: ended with a receipt; else why it could not be
 };
 
+/// An answer to a parked run.
+struct ConsentAnswer {
+  std::string run;
+  bool approve = false;
+  std::string digest;  ///< of what was shown; empty: of whatever is asked
+  std::string reason;  ///< of a denial
+  Caller caller;       ///< who answers
+};
+/// What became of it.
+struct ConsentResult {
+  std::string run_id;
+  std::string status;  ///< `approved`: it may be started; awaiting_approval: more answers are needed; cancelled
+};
+
+/// What a parked run was asked with: words for `writ run`, to be read in the directory they were given in.
+struct RecordedOrder {
+  std::string run_id, directory;
+  std::vector<std::string> words;  ///< options, `--`, command
+};
+
 /// The plane, the runner and their store in one process: what `writ` on one machine is. Opens its state directory,
 /// store and keys when they are first needed, so that a dry run writes nothing. One thread uses it at a time;
 /// several processes may share a state directory. Runs are named by full id or a unique prefix, with or without
@@ -178,6 +198,15 @@ class LocalPlane {
   /// Errors, after the contract: only when the log or the receipt could not be stored; the guest has been killed,
   ///   and Recover ends the run later.
   Result<RunResult> Run(CreateRun request, isolation::OutputSink& sink, RunControl& control);
+
+  /// The runs that wait for consent, as docs/formats/plane.md shows them. Those that have waited too long are ended.
+  Result<std::vector<canon::Json>> Pending();
+  /// One of them. Errors: kNotFound; kInvalid when it does not wait.
+  Result<canon::Json> Approval(std::string_view run);
+  /// Errors: kNotFound; kInvalid when the run does not wait, has changed or was answered by the same person before;
+  /// kDenied for who may not answer.
+  Result<ConsentResult> Answer(const ConsentAnswer& answer);
+  Result<RecordedOrder> Order(std::string_view run);
 
   /// Asks the process that owns the run to cancel it and waits for its end. Never signals a process.
   /// Errors: kDeadline; kInvalid when it has ended.

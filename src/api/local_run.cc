@@ -8,6 +8,8 @@
 
 #include "api/check_request.h"
 #include "api/draft_contract.h"
+#include "api/local_consent.h"
+#include "api/prepare_run.h"
 #include "api/repeat_command.h"
 #include "api/rule_desk.h"
 #include "api/run_interception.h"
@@ -21,6 +23,7 @@
 #include "plane/countersign.h"
 #include "plane/decision_log.h"
 #include "plane/issue_contract.h"
+#include "plane/proposal.h"
 #include "policy/evaluate.h"
 #include "policy/load.h"
 #include "session/blob_intake.h"
@@ -36,95 +39,6 @@ using canon::Json;
 
 constexpr std::size_t kListedMax = 100;  // changes and undeclared files in a result
 constexpr std::size_t kCommandUnitsMax = 4096;
-
-Result<policy::Policy> LoadPolicy(LocalState& state, const CreateRun& request) {
-  return policy::LoadLocal(request.policy_file.empty() ? std::nullopt : std::optional(request.policy_file),
-                           state.env());
-}
-
-/// Errors: kUnavailable, listing what is there.
-Result<isolation::Backend*> FindBackend(const LocalPlaneOptions& options, const std::string& tier) {
-  std::string available;
-  for (const auto& backend : options.backends) {
-    if (backend->tier() == tier) return backend.get();
-    available += fmt::format("{}{}", available.empty() ? "" : ", ", backend->tier());
-  }
-  return Fail(Code::kUnavailable, "tier {} is not available here; available: {}", tier,
-              available.empty() ? "none" : available);
-}
-
-Result<session::StatePlace> PlaceOf(LocalState& state, bool may_write, bool stages) {
-  session::StatePlace place;
-  place.path = WRIT_TRY("state directory", state.Path());
-  place.exists = WRIT_TRY("state directory", state.Exists());
-  if (may_write && stages) {
-    WRIT_TRY("staging directory", state.directory().Subdirectory(kStagingDirectory));
-    place.staging = state.directory().File(kStagingDirectory);
-  } else if (may_write) {
-    place.staging = place.path;
-  }
-  return place;
-}
-
-/// The secrets of a run, put where the job will find them.
-struct Given {
-  session::Redaction redaction;
-  std::vector<secrets::EdgeSecret> edge;  ///< for the proxy; the job has their placeholders
-};
-
-Result<Given> GiveSecrets(LocalState& state, const CreateRun& request, isolation::SessionSpec& spec) {
-  RunSecrets secrets = WRIT_TRY("--secret", FetchSecrets(state, request));
-  auto released = ReleasedOf(secrets);
-  for (auto& entry : spec.env) crypto::Wipe(entry);
-  spec.env = EnvironmentOf(request, released);
-  for (auto& secret : released) crypto::Wipe(secret.value);
-  return Given{std::move(secrets.redaction), std::move(secrets.edge)};
-}
-
-/// Everything that is known before the contract: what was asked, judged, opened and measured.
-struct Prepared {
-  isolation::Backend* backend = nullptr;
-  session::StatePlace place;
-  session::Materialised given;
-  isolation::SessionSpec spec;
-  std::vector<workspace::DeclaredOutput> outputs;
-  session::Redaction redaction;
-  std::vector<std::string> options;  ///< of `writ run`
-  policy::EgressCeiling ceiling;     ///< of the policy that judged it
-  std::string policy_hash;
-  std::vector<secrets::EdgeSecret> edge;
-};
-
-Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::string_view run_id, bool may_write) {
-  Prepared prepared;
-  prepared.options = OptionsOf(request);
-  prepared.outputs = DeclaredOutputs(request);
-  WRIT_TRY("outputs", workspace::CheckOutputs(prepared.outputs));
-  prepared.backend = WRIT_TRY("--tier", FindBackend(state.options(), request.tier));
-  prepared.place = WRIT_TRY("prepare", PlaceOf(state, may_write, !request.inputs.empty()));
-  WRIT_TRY("--out-dir", session::CheckOutside(request.out_dir, prepared.place));
-  prepared.given = WRIT_TRY("prepare",
-                            session::Materialise(ToSources(request), prepared.place, run_id, state.clock()));
-  prepared.spec = ToSpec(request);
-  if (may_write) {
-    Given given = WRIT_TRY("prepare", GiveSecrets(state, request, prepared.spec));
-    prepared.redaction = std::move(given.redaction);
-    prepared.edge = std::move(given.edge);
-    WRIT_TRY("prepare", CheckWayTo(prepared.edge, request.network.asked, EgressRulesOf(request.network)));
-  } else {
-    WRIT_TRY("prepare", CheckSecretsExist(state, request));
-  }
-  WRIT_TRY("prepare", session::LendLayers(prepared.given, prepared.spec));
-  return prepared;
-}
-
-/// What has been done by the time of the contract: secrets released by name, then inputs and workspace materialised.
-std::vector<Json> BegunEvents(const contract::Contract& draft, const session::Materialised& given) {
-  std::vector<Json> events;
-  for (const auto& claim : draft.secrets) events.push_back(contract::event::SecretReleased(claim.name, claim.scope));
-  for (auto& event : session::MaterialisedEvents(given)) events.push_back(std::move(event));
-  return events;
-}
 
 /// Joins what the caller wants to what the engine asks.
 class Monitor final : public session::RunMonitor {
@@ -335,6 +249,111 @@ Result<Preview> PreviewRun(LocalState& state, const CreateRun& request) {
   return preview;
 }
 
+namespace {
+
+/// What is known when a run may start.
+struct Judgement {
+  const policy::Policy& policy;
+  const policy::Decision& decision;
+  plane::Judged judged;
+  std::optional<plane::Granted> granted;  ///< of a run that was parked
+  canon::Json proposal;                   ///< likewise: what was approved
+};
+
+/// Starts an allowed run, or one that was parked and approved, and carries it to its end. nullopt: what would run is not
+/// what was approved; nothing was done.
+Result<std::optional<RunResult>> StartRun(LocalState& state, const LocalKeys& keys, CreateRun& request, Judgement judgement,
+                                          const std::string& run_id, isolation::OutputSink& sink, RunControl& control) {
+  auto live = WRIT_TRY("begin run", LiveRun::Begin(state, run_id));
+  auto prepared = Prepare(state, request, run_id, true);
+  if (prepared) {
+    if (auto accepted = prepared->backend->Accepts(prepared->spec); !accepted)
+      prepared = std::unexpected(std::move(accepted).error());
+  }
+  if (!prepared) return std::unexpected(Refused(state, keys, judgement.judged, std::move(prepared).error()));
+
+  prepared->ceiling = judgement.policy.egress;
+  prepared->policy_hash = judgement.policy.hash;
+  auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, judgement.policy, run_id));
+  if (judgement.granted) {
+    const Json* writ = judgement.proposal.Find("writ");
+    if (writ != nullptr && writ->Find("nonce") != nullptr) draft.writ.Set("nonce", *writ->Find("nonce"));
+    const std::string digest = WRIT_TRY("contract", plane::DigestOfProposal(plane::ProposalOf(draft)));
+    if (digest != judgement.granted->question.digest) return std::nullopt;
+  }
+  prepared->spec.stdin_fd = std::move(request.stdin_fd);
+  const std::string summary = EncodeSummary(SummaryOf(request, prepared->given, prepared->options));
+  std::string probe;
+  if (state.options().probe_digest) probe = WRIT_TRY("probe report", state.options().probe_digest());
+  const Json host = session::HostFacts(probe);
+  auto begun = BegunEvents(draft, prepared->given);
+  live.Owes();
+  auto issued = plane::IssueContract({state.store(), state.clock(), keys.plane, keys.plane_pem, keys.decision_genesis,
+                                      keys.runner_id, keys.runner.key_id(), host, std::move(begun),
+                                      std::move(judgement.granted)},
+                                     std::move(draft), judgement.decision, summary);
+  if (!issued) {
+    live.Ended();
+    return std::unexpected(std::move(issued).error().Doing("contract"));
+  }
+  session::Reach(state.options().fault_hook, session::fault::kContracted);
+  return Carry(state, request, *std::move(prepared), *std::move(issued), live, sink, control);
+}
+
+RunResult NotStarted(DecisionView decision, std::string run_id, std::string_view status, int exit_code, std::string problem) {
+  RunResult result;
+  result.decision = std::move(decision);
+  result.run_id = std::move(run_id);
+  result.status = status;
+  result.exit_code = exit_code;
+  result.problem = std::move(problem);
+  return result;
+}
+
+/// Parks a run that needs consent. Files are looked at, nothing is staged and no secret is fetched.
+Result<plane::ParkedRun> ParkOne(LocalState& state, const LocalKeys& keys, const CreateRun& request, const policy::Policy& policy,
+                                 const policy::Decision& decision, const plane::Judged& judged) {
+  const std::string run_id = MakeId("run_");
+  auto prepared = Prepare(state, request, run_id, false);
+  if (prepared) {
+    if (auto accepted = prepared->backend->Accepts(prepared->spec); !accepted)
+      prepared = std::unexpected(std::move(accepted).error());
+  }
+  if (!prepared) return std::unexpected(Refused(state, keys, judged, std::move(prepared).error()));
+  const auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, policy, run_id));
+  return ParkRun(state, keys, request, draft, decision, EncodeSummary(SummaryOf(request, prepared->given, prepared->options)));
+}
+
+constexpr int kDenied = 122, kNeedsConsent = 123;
+
+/// Starts a parked run once it is approved. nullopt: what would run, or the policy, has changed; the old question is over.
+Result<std::optional<RunResult>> Resume(LocalState& state, const LocalKeys& keys, CreateRun& request, const policy::Policy& policy,
+                                        const std::string& run_id, isolation::OutputSink& sink, RunControl& control) {
+  Consent consent = WRIT_TRY("consent", request.wait_for_consent ? AwaitConsent(state, run_id, control) : LookAtConsent(state, run_id));
+  policy::Decision decision = plane::DecisionOf(consent.parked.question);
+  const auto view = ToView(decision, policy);
+  if (consent.state == Consent::State::kWaiting)
+    return NotStarted(view, run_id, storage::RunStatusName(storage::RunStatus::kAwaitingApproval), kNeedsConsent, consent.why);
+  if (consent.state == Consent::State::kOver) {
+    const bool denied = consent.why.starts_with("denied by ");
+    return NotStarted(view, run_id, storage::RunStatusName(storage::RunStatus::kCancelled), denied ? kDenied : kNeedsConsent, consent.why);
+  }
+  std::optional<RunResult> result;
+  if (policy.hash == consent.parked.question.policy_hash) {
+    Judgement judgement{policy, decision, {run_id, consent.parked.question.digest, policy.hash}, std::move(consent.granted),
+                        consent.parked.proposal};
+    result = WRIT_TRY("run", StartRun(state, keys, request, std::move(judgement), run_id, sink, control));
+  }
+  if (result) {
+    result->decision = view;
+    return result;
+  }
+  WRIT_TRY("consent", EndParkedRun(state, consent.parked.run, "what would run, or the policy, has changed since it was approved"));
+  return std::nullopt;
+}
+
+}  // namespace
+
 Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::OutputSink& sink, RunControl& control) {
   const LocalKeys* keys = WRIT_TRY("keys", state.Keys());
   plane::Judged judged{"", WRIT_TRY("request", DigestOfRequest(request)), ""};
@@ -342,48 +361,35 @@ Result<RunResult> RunOne(LocalState& state, CreateRun request, isolation::Output
   if (!policy) return std::unexpected(Refused(state, *keys, judged, std::move(policy).error().Doing("policy")));
   judged.policy_hash = policy->hash;
   const auto decision = policy::Evaluate(*policy, ToPolicyRequest(request));
-  RunResult result;
-  result.decision = ToView(decision, *policy);
-  if (decision.verdict != policy::Verdict::kAllow) {
+  const DecisionView view = ToView(decision, *policy);
+  std::string before;  // said first when an approved run is asked about again
+  if (!request.resume.empty()) {
+    const std::string run_id = WRIT_TRY("resume", state.store().ResolveRun(request.resume));
+    request.resume.clear();
+    auto resumed = WRIT_TRY("resume", Resume(state, *keys, request, *policy, run_id, sink, control));
+    if (resumed) return *std::move(resumed);
+    before = fmt::format("what would run, or the policy, has changed since run {} was approved; it is asked about again: ", run_id);
+  }
+  if (decision.verdict == policy::Verdict::kDeny) {
     WRIT_TRY("log the decision",
              plane::LogDecision(state.store(), keys->decision_genesis, decision, judged, state.clock().Now()));
-    result.exit_code = decision.verdict == policy::Verdict::kDeny ? 122 : 123;
-    result.problem = decision.reason;
-    return result;
+    return NotStarted(view, "", "", kDenied, before + decision.reason);
   }
-
-  const std::string run_id = MakeId("run_");
-  auto live = WRIT_TRY("begin run", LiveRun::Begin(state, run_id));
-  auto prepared = Prepare(state, request, run_id, true);
-  if (prepared) {
-    if (auto accepted = prepared->backend->Accepts(prepared->spec); !accepted)
-      prepared = std::unexpected(std::move(accepted).error());
+  if (decision.verdict == policy::Verdict::kNeedsApproval) {
+    const plane::ParkedRun parked = WRIT_TRY("consent", ParkOne(state, *keys, request, *policy, decision, judged));
+    const std::string run_id = parked.question.run_id, why = before + HowToGoOn(parked);
+    control.OnParked(run_id, why);
+    if (!request.wait_for_consent)
+      return NotStarted(view, run_id, storage::RunStatusName(storage::RunStatus::kAwaitingApproval), kNeedsConsent, why);
+    auto resumed = WRIT_TRY("consent", Resume(state, *keys, request, *policy, run_id, sink, control));
+    if (resumed) return *std::move(resumed);
+    return NotStarted(view, run_id, storage::RunStatusName(storage::RunStatus::kCancelled), kNeedsConsent,
+                      fmt::format("what would run has changed while run {} waited for consent; ask again", run_id));
   }
-  if (!prepared) return std::unexpected(Refused(state, *keys, judged, std::move(prepared).error()));
-
-  prepared->ceiling = policy->egress;
-  prepared->policy_hash = policy->hash;
-  prepared->spec.stdin_fd = std::move(request.stdin_fd);
-  auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, *policy, run_id));
-  const std::string summary = EncodeSummary(SummaryOf(request, prepared->given, prepared->options));
-  std::string probe;
-  if (state.options().probe_digest) probe = WRIT_TRY("probe report", state.options().probe_digest());
-  const Json host = session::HostFacts(probe);
-  auto begun = BegunEvents(draft, prepared->given);
-  live.Owes();
-  auto issued = plane::IssueContract({state.store(), state.clock(), keys->plane, keys->plane_pem,
-                                      keys->decision_genesis, keys->runner_id, keys->runner.key_id(), host,
-                                      std::move(begun)},
-                                     std::move(draft), decision, summary);
-  if (!issued) {
-    live.Ended();
-    return std::unexpected(std::move(issued).error().Doing("contract"));
-  }
-  session::Reach(state.options().fault_hook, session::fault::kContracted);
-  auto carried = Carry(state, request, *std::move(prepared), *std::move(issued), live, sink, control);
-  if (!carried) return carried;
-  carried->decision = std::move(result.decision);
-  return carried;
+  auto carried = WRIT_TRY("run", StartRun(state, *keys, request, {*policy, decision, judged, std::nullopt, {}},
+                                          MakeId("run_"), sink, control));
+  carried->decision = view;
+  return *std::move(carried);
 }
 
 }  // namespace writ::api

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "api/local_consent.h"
 #include "api/local_run.h"
 #include "api/run_queries.h"
 #include "contract/hash.h"
@@ -98,6 +99,7 @@ Result<> KillRun(LocalState& state, std::string_view name, Deadline deadline) {
   const storage::Run run = WRIT_TRY("kill", state.store().GetRun(id));
   if (storage::IsTerminal(run.status))
     return Fail(Code::kInvalid, "run {} has already ended: {}", id, storage::RunStatusName(run.status));
+  if (run.status == storage::RunStatus::kAwaitingApproval) return EndParkedRun(state, run, "cancelled by kill");
   const auto runs = WRIT_TRY("kill", state.directory().Subdirectory(kRunsDirectory));
   const std::string flag = KillFlagName(id);
   const sys::UniqueFd file(::openat(runs.get(), flag.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));

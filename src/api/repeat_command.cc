@@ -33,7 +33,7 @@ class Words {
 
 }  // namespace
 
-std::vector<std::string> OptionsOf(const CreateRun& request) {
+std::vector<std::string> OptionWords(const CreateRun& request) {
   Words words;
   words.Add("workspace", request.workspace);
   for (const auto& input : request.inputs) words.Add("input", input.name.empty() ? input.path : input.path + ":" + input.name);
@@ -56,7 +56,11 @@ std::vector<std::string> OptionsOf(const CreateRun& request) {
   for (const auto& [limit, mechanism] : request.accepted) words.Add("accept", limit + "=" + mechanism);
   words.Add("policy", request.policy_file);
   words.Add("as", request.identity);
-  auto all = words.Take();
+  return words.Take();
+}
+
+std::vector<std::string> OptionsOf(const CreateRun& request) {
+  auto all = OptionWords(request);
   std::size_t bytes = 0;
   for (const auto& word : all) bytes += word.size() + 1;
   if (bytes > kBytesMax) all.clear();

@@ -7,6 +7,9 @@
 
 namespace writ::api {
 
+/// The options without a bound on their length.
+std::vector<std::string> OptionWords(const CreateRun& request);
+
 /// What `writ run` was asked for, apart from the network and the command: options in words, as a shell would pass them.
 /// Precondition: CheckRequest passed. Empty when they are too long to be kept.
 std::vector<std::string> OptionsOf(const CreateRun& request);

@@ -32,6 +32,8 @@ class RunControl {
                                             static_cast<std::uint16_t>(size)};
   }
 
+  /// The run is parked, and whoever waits begins to; `why` says what is needed.
+  virtual void OnParked(std::string_view /*run_id*/, std::string_view /*why*/) {}
   /// The contract is durable; nothing has been started.
   virtual void OnContract(std::string_view /*run_id*/) {}
   /// The guest is running; called at least every 50 ms.

@@ -76,6 +76,10 @@ Result<RunRow> RowOf(LocalState& state, const storage::Run& run) {
     row.exit_code = summary.exit_code;
     return row;
   }
+  if (run.status == storage::RunStatus::kAwaitingApproval) {
+    row.status = storage::RunStatusName(run.status);
+    return row;
+  }
   row.live = WRIT_TRY("look at the run's lock", storage::RunLock::IsHeld(state.directory(), run.id));
   row.status = row.live ? "running" : "interrupted";
   return row;

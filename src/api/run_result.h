@@ -47,8 +47,8 @@ struct ChangeFact {
 /// One ended run, or a decision that let none begin.
 struct RunResult {
   DecisionView decision;
-  std::string run_id;  ///< empty: not contracted, because the decision was not kAllow
-  std::string status;  ///< completed, failed, cancelled; empty without a contract
+  std::string run_id;  ///< empty: there is no run, because the decision was kDeny
+  std::string status;  ///< completed, failed, cancelled; awaiting_approval for a parked run; empty without a run
   int exit_code = 125; ///< of `writ run`: the table in docs/cli.md
   std::string problem; ///< why Writ itself decided the exit code; empty when it is the job's own
   canon::Json contract, receipt;

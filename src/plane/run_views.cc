@@ -64,8 +64,8 @@ Answer<Page> DecodePage(std::optional<std::string_view> limit, std::optional<std
                         std::optional<std::string_view> status) {
   Page page;
   std::vector<std::string> issues;
-  if (limit && (!ReadNumber(*limit, page.limit) || page.limit == 0 || page.limit > kListMax))
-    issues.push_back(fmt::format("limit: must be a whole number from 1 to {}", kListMax));
+  if (limit && (!ReadNumber(*limit, page.limit) || page.limit == 0)) issues.push_back("limit: must be a whole number above 0");
+  page.limit = std::min(page.limit, kListMax);
   if (cursor && !ReadNumber(*cursor, page.before.emplace())) issues.push_back("cursor: must be the nextCursor of an answer");
   if (status) {
     page.status = storage::RunStatusFromName(*status);

