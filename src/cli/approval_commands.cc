@@ -1,5 +1,6 @@
 // Consent: for runs of a plane, and for runs of this machine.
 #include "cli/commands.h"
+#include "cli/local_approvals.h"
 #include "cli/plane_link.h"
 
 namespace writ::cli {
@@ -11,14 +12,10 @@ bool MeansPlane(const Context& context) {
   return NamesPlane(context) || (variable && !variable->empty());
 }
 
-int NoPlane(Context& context) {
-  return Complain(context, Error{Code::kInvalid, "name the plane whose runs are meant: --plane URL|NAME, or WRIT_PLANE"}, 2);
-}
-
 }  // namespace
 
-int ApproveCommand(Context& context) { return MeansPlane(context) ? PlaneApprove(context) : NoPlane(context); }
-int DenyCommand(Context& context) { return MeansPlane(context) ? PlaneDeny(context) : NoPlane(context); }
-int PendingCommand(Context& context) { return MeansPlane(context) ? PlanePending(context) : NoPlane(context); }
+int ApproveCommand(Context& context) { return MeansPlane(context) ? PlaneApprove(context) : LocalApprove(context); }
+int DenyCommand(Context& context) { return MeansPlane(context) ? PlaneDeny(context) : LocalDeny(context); }
+int PendingCommand(Context& context) { return MeansPlane(context) ? PlanePending(context) : LocalPending(context); }
 
 }  // namespace writ::cli

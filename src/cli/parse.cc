@@ -181,6 +181,8 @@ class Parser {
       }
       return true;
     }
+    // What is resumed brings its own command; the command says so when there is another.
+    if (result_.command->takes_job && result_.operands.empty() && result_.Has("resume")) return true;
     const auto wanted = result_.command->operands;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const bool empty = i < result_.operands.size() && result_.operands[i].empty();

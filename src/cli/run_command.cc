@@ -33,7 +33,9 @@ constexpr Millis kProgressEvery{1000};
 class RunMonitor final : public api::RunControl {
  public:
   /// `live` is borrowed; nullptr shows no progress.
-  RunMonitor(LiveOutput* live, Millis limit) : live_(live), limit_(limit) {}
+  RunMonitor(LiveOutput* live, Millis limit, std::function<void(std::string_view)> say)
+      : live_(live), limit_(limit), say_(std::move(say)) {}
+  void OnParked(std::string_view, std::string_view why) override { say_(why); }
   void OnContract(std::string_view run_id) override { run_id_ = run_id; }
   void OnTick(Millis since_start) override {
     if (!live_ || since_start < next_) return;
@@ -49,6 +51,7 @@ class RunMonitor final : public api::RunControl {
  private:
   LiveOutput* live_;
   Millis limit_;
+  std::function<void(std::string_view)> say_;  ///< a line for whoever waits
   Millis next_ = kProgressAfter;
   std::string run_id_;
 };
@@ -123,7 +126,10 @@ class OneRun {
     LiveOutput live(OutputOptions(options_, screen_, control));
     NoOutput nothing;
     const bool progress = screen_.err && !options_.quiet && !options_.json && !options_.terminal && !(options_.interactive && screen_.in);
-    RunMonitor monitor(progress ? &live : nullptr, limits.wall_time);
+    const bool waits = options_.request.wait_for_consent;
+    RunMonitor monitor(progress ? &live : nullptr, limits.wall_time, [&](std::string_view why) {
+      if (waits) Warn(context_, why);  // otherwise the end says it
+    });
     control = &monitor;
     isolation::OutputSink& sink = options_.json ? static_cast<isolation::OutputSink&>(nothing) : live;
 
@@ -192,17 +198,49 @@ Network NetworkOf(const api::CreateRun& request) {
   return request.network.asked || !request.secrets.empty() ? Network::kOut : Network::kNone;
 }
 
-int RunOrLearn(Context& context, Learn learn) {
-  auto options = ReadRunOptions(context.invocation, context.env);
-  if (!options) return Complain(context, options.error(), kCannotRun);
-  options->request.caller = {.uid = ::getuid(), .name = UserName(::getuid())};
+/// The options that a parked run was asked with, read again where they were given.
+Result<RunOptions> RecordedOptions(Context& context, std::string_view run) {
+  const auto order = WRIT_TRY("--resume", OpenPlane()->Order(run));
+  if (::chdir(order.directory.c_str()) != 0) return FailErrno("--resume: go to " + order.directory);
+  std::vector<std::string_view> words = {"run"};
+  words.insert(words.end(), order.words.begin(), order.words.end());
+  const auto invocation = ParseCommandLine(words);
+  if (!invocation) return Fail(Code::kInvalid, "--resume: the recorded command line: {}", invocation.error().what);
+  RunOptions options = WRIT_TRY("--resume", ReadRunOptions(*invocation, context.env));
+  options.request.resume = order.run_id;
+  options.json = context.invocation.Has("json");
+  options.quiet = context.invocation.Has("quiet");
+  return options;
+}
 
-  if (options->terminal) options->request.terminal = TerminalSize(Screen{}.Fd()).value_or(isolation::SessionSpec::Terminal{});
+/// What else stands on a command line with --resume. Everything but how to tell is that of the recorded one.
+Result<> CheckResume(const Invocation& invocation) {
+  if (!invocation.operands.empty()) return Fail(Code::kInvalid, "--resume starts the recorded command; name no other");
+  for (const auto& [option, value] : invocation.options) {
+    if (option->name != "resume" && option->name != "wait" && option->name != "json" && option->name != "quiet")
+      return Fail(Code::kInvalid, "--resume starts exactly what was approved; --{} cannot be added", option->name);
+  }
+  return {};
+}
+
+int RunOrLearn(Context& context, Learn learn) {
+  const auto resumed = context.invocation.Value("resume");
+  if (resumed) {
+    if (const auto alone = CheckResume(context.invocation); !alone) return Complain(context, alone.error(), kCannotRun);
+  }
+  Result<RunOptions> options = Fail(Code::kInternal, "not read yet");
+  if (!resumed) options = ReadRunOptions(context.invocation, context.env);
+  if (!resumed && !options) return Complain(context, options.error(), kCannotRun);
 
   // Privileged work first: the helper inherits nothing from what comes later, and the probes start processes, which
   // this program gives up below.
   auto backends = context.wiring.start_backends();
   if (!backends) return Complain(context, backends.error(), kCannotRun);
+  if (resumed) options = RecordedOptions(context, *resumed);  // no store is opened before the helper runs
+  if (!options) return Complain(context, options.error(), kCannotRun);
+  options->request.caller = {.uid = ::getuid(), .name = UserName(::getuid())};
+  options->request.wait_for_consent = context.invocation.Has("wait") || Screen{}.err;
+  if (options->terminal) options->request.terminal = TerminalSize(Screen{}.Fd()).value_or(isolation::SessionSpec::Terminal{});
   api::LocalPlaneOptions plane_options;
   plane_options.backends = *std::move(backends);
   plane_options.credentials = context.credentials;
@@ -227,9 +265,11 @@ int RunOrLearn(Context& context, Learn learn) {
 }  // namespace
 
 int RunCommand(Context& context) {
+  if (context.invocation.Has("plane") && context.invocation.Has("resume"))
+    return Complain(context, Error{Code::kInvalid, "--resume starts a run of this machine; it does not go with --plane"}, kCannotRun);
   if (context.invocation.Has("plane")) return RunOnPlane(context);
   for (const Option& option : kRunElsewhere) {
-    if (option.name != "wait" && context.invocation.Has(option.name)) {
+    if (option.name != "wait" && option.name != "resume" && context.invocation.Has(option.name)) {
       return Complain(context, Error{Code::kInvalid, fmt::format("--{} goes with --plane only", option.name)}, kCannotRun);
     }
   }
@@ -237,6 +277,7 @@ int RunCommand(Context& context) {
 }
 
 int LearnCommand(Context& context) {
+  if (context.invocation.Has("resume")) return Complain(context, Error{Code::kInvalid, "--resume: learning needs a run of its own"}, kCannotRun);
   if (context.invocation.Has("plane")) return Complain(context, Error{Code::kInvalid, "--plane: learning needs a run on this machine"}, kCannotRun);
   return RunOrLearn(context, Learn::kYes);
 }

@@ -24,6 +24,8 @@ inline constexpr Option kRunElsewhere[] = {
     {.name = "label", .kind = Kind::kText, .value = "NAME=VALUE", .help = "with --plane: only a runner that announces this label may take it",
      .repeatable = true},
     {.name = "wait", .help = "wait for an approval where nobody sits at the terminal"},
+    {.name = "resume", .kind = Kind::kText, .value = "RUN",
+     .help = "start a run of this machine that waited for approval, exactly as it was asked for"},
 };
 
 inline constexpr Option kRunFiles[] = {

@@ -149,7 +149,8 @@ std::string ReceiptHash(const Json& receipt) {
 std::vector<std::string> Reasons(const api::RunResult& result) {
   std::vector<std::string> lines;
   const auto& decision = result.decision;
-  if (decision.verdict == api::Verdict::kAllow) {
+  // A run that needed consent and has a contract was given it.
+  if (decision.verdict == api::Verdict::kAllow || result.contract.is_object()) {
     if (!result.problem.empty()) lines.push_back(result.problem);
     return lines;
   }
@@ -158,9 +159,7 @@ std::vector<std::string> Reasons(const api::RunResult& result) {
   for (const auto& reason : decision.reasons) lines.push_back(fmt::format("{}: {}", verdict, reason));
   if (decision.reasons.empty()) lines.push_back(fmt::format("{} (rule {})", verdict, decision.rule));
   if (!decision.grant.empty()) lines.push_back(fmt::format("it would be allowed by: {}", decision.grant));
-  if (decision.verdict == api::Verdict::kNeedsApproval) {
-    lines.push_back("nobody can approve it here; use a policy that allows it without asking: --policy FILE");
-  }
+  if (decision.verdict == api::Verdict::kNeedsApproval && !result.problem.empty()) lines.push_back(result.problem);
   return lines;
 }
 

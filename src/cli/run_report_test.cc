@@ -86,7 +86,8 @@ TEST(Reasons, AreGivenOnlyWhenWritDecided) {
   EXPECT_EQ(lines[0], "denied by p.yaml: agent kind \"x\" is not allowed");
   EXPECT_THAT(lines[1], HasSubstr("agents.allow: [x]"));
   denied.decision.verdict = api::Verdict::kNeedsApproval;
-  EXPECT_THAT(Reasons(denied).back(), HasSubstr("--policy"));
+  denied.problem = "run run_1 waits for consent; answer with `writ approve run_1`";
+  EXPECT_THAT(Reasons(denied).back(), HasSubstr("writ approve"));
 }
 
 TEST(RunJson, HasTheDocumentedMembers) {
