@@ -81,6 +81,7 @@ class PlaneRun {
     if (!run_.json && evidence->ok()) {
       if (const auto completed = follower.CompleteOutput(*evidence, live); !completed) {
         Warn(context_, fmt::format("not all output came through: {}", completed.error().what));
+        result.exit_code = kCannotRunStatus;
       }
       if (result.outcome.stdout_truncated) static_cast<void>(live.Truncated(isolation::Stream::kStdout));
       if (result.outcome.stderr_truncated) static_cast<void>(live.Truncated(isolation::Stream::kStderr));

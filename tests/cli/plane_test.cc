@@ -89,6 +89,9 @@ TEST(Plane, ARunElsewhereHasTheMannersOfALocalOne) {
   EXPECT_EQ(again.err, "") << "the key is known now, and -q says nothing else";
   EXPECT_EQ(fleet.machine.Run({"run", "-q", "--plane", "lab", "--timeout", "300ms", "--", "sleep", "60"}).status, 124);
   EXPECT_EQ(fleet.machine.Run({"run", "-q", "--plane", "lab", "--", "/no/such/program"}).status, 127);
+  const sys::UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  const Ended unwritten = fleet.machine.Run({"run", "-q", "--plane", "lab", "--", "echo", "hi"}, {.stdout_fd = full.get()});
+  EXPECT_EQ(unwritten.status, 125) << "output that cannot be written is not passed over: " << unwritten.err;
   const Ended denied = fleet.machine.Run({"run", "--plane", "lab", "--net", "example.org:443", "--", "true"});
   EXPECT_EQ(denied.status, 122) << denied.err;
   const canon::Json json = fleet.machine.Json({"run", "--json", "--plane", "lab", "--", "sh", "-c", "printf hi; exit 5"});
