@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/upstream_proxy.h"
 #include "http/serve/serve_main.h"
 #include "isolation/process/process_backend.h"
 #include "runner/command.h"
@@ -24,18 +25,20 @@ Result<Backends> StartBackends() {
   return backends;
 }
 
-/// The mock agent is `writ mock-agent` of the same installation.
-void Adjust(writ::runner::Options& options) {
+/// The proxy that jobs must use, and the mock agent, which is `writ mock-agent` of the same installation.
+Result<> Adjust(writ::runner::Options& options) {
+  options.upstream_proxy = WRIT_TRY("proxy", writ::api::UpstreamProxyOf(options.env));
   char self[4096];
   const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return;
+  if (length <= 0) return {};
   std::string directory(self, static_cast<std::size_t>(length));
   directory.resize(directory.rfind('/'));
   for (const std::string& place : {directory, directory + "/../../bin"}) {  // beside it, or seen from ../libexec/writ
     if (::access((place + "/writ").c_str(), X_OK) != 0) continue;
     options.mock = writ::runner::MockAgent{.directory = place, .program = "writ"};
-    return;
+    return {};
   }
+  return {};
 }
 
 Result<> Confine() { return writ::isolation::process::ConfineClient(writ::isolation::process::ClientNetwork::kOut); }

@@ -165,7 +165,8 @@ int CommandMain(std::span<const std::string_view> arguments, const EnvLookup& en
   auto backends = wiring.start_backends();  // first of all: before threads and connections exist
   if (!backends) return Complain(backends.error(), 1);
   settings->options.backends = *std::move(backends);
-  if (wiring.adjust) wiring.adjust(settings->options);
+  if (wiring.adjust)
+    if (auto adjusted = wiring.adjust(settings->options); !adjusted) return Complain(adjusted.error(), 1);
   if (wiring.confine)
     if (auto confined = wiring.confine(); !confined) return Complain(confined.error(), 1);
 

@@ -32,7 +32,7 @@ Result<> LoadFiles(CommandSettings& settings);
 struct CommandWiring {
   std::function<Result<std::vector<TierBackend>>()> start_backends;
   std::function<Result<>()> confine;  ///< gives up privilege, after the backends are there; empty: nothing
-  std::function<void(Options&)> adjust;  ///< last word of the program: probe digest, proxy, mock agent; may be empty
+  std::function<Result<>(Options&)> adjust;  ///< last word of the program: probe digest, proxy, mock agent; may be empty
 };
 
 /// `writ runner`: until SIGTERM or SIGINT, which drain, or for one run. Returns the exit status: 0, 1 for errors (told as

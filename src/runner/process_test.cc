@@ -25,9 +25,10 @@ class RunnerProcess : public RunnerTest {
       backends.push_back({std::make_unique<fake::FakeBackend>(temporary_.path() + "/guests", script_)});
       return backends;
     };
-    wiring.adjust = [](Options& options) {
+    wiring.adjust = [](Options& options) -> Result<> {
       options.poll_wait = Millis{200};
       options.say = [](const std::string&) {};
+      return {};
     };
     const std::vector<std::string_view> words(arguments.begin(), arguments.end());
     const EnvLookup lookup = env ? EnvLookup(env) : EnvLookup([](std::string_view) { return std::nullopt; });
