@@ -15,6 +15,7 @@
 #include "contract/event.h"
 #include "contract/manifest.h"
 #include "contract/test_keys.h"
+#include "http/serve/plane_door.h"
 #include "http/server.h"
 #include "isolation/process/process_backend.h"
 #include "policy/load.h"
@@ -22,24 +23,6 @@
 #include "sys/file.h"
 
 namespace writ {
-
-/// Passes calls from the HTTP server to the plane.
-class PlaneBridge final : public http::Service {
- public:
-  explicit PlaneBridge(api::PlaneService& plane) : plane_(plane) {}
-  void Call(api::PlaneCall call, Reply reply) override { plane_.Call(std::move(call), std::move(reply)); }
-  void MayUpload(std::string authorization, std::string address, Permission permission) override {
-    plane_.MayUpload(std::move(authorization), std::move(address), std::move(permission));
-  }
-  void Follow(api::PlaneCall, std::shared_ptr<http::FollowSink>, Permission permission) override {
-    permission(api::PlaneReply{.status = 404, .body = R"({"error":"nobody follows in this test"})"});
-  }
-  storage::BlobStore& blobs() override { return plane_.blobs(); }
-  void Metrics(std::move_only_function<void(Counters)> take) override { take({}); }
-
- private:
-  api::PlaneService& plane_;
-};
 
 /// A plane behind its HTTP server, on a free port of loopback.
 class ServedPlane {
@@ -64,10 +47,10 @@ class ServedPlane {
     auto plane = api::PlaneService::Start(std::move(options));
     EXPECT_TRUE(plane) << plane.error().what;
     plane_ = *std::move(plane);
-    bridge_ = std::make_unique<PlaneBridge>(*plane_);
+    door_ = std::make_unique<http::PlaneDoor>(*plane_);
     http::ServerOptions http;
     http.port = 0;
-    auto server = http::Server::Start(std::move(http), *bridge_);
+    auto server = http::Server::Start(std::move(http), *door_);
     EXPECT_TRUE(server) << server.error().what;
     server_ = *std::move(server);
   }
@@ -137,7 +120,7 @@ class ServedPlane {
  private:
   std::map<std::string, std::string> secrets_;
   std::unique_ptr<api::PlaneService> plane_;
-  std::unique_ptr<PlaneBridge> bridge_;
+  std::unique_ptr<http::PlaneDoor> door_;
   std::unique_ptr<http::Server> server_;  // goes first: it uses all of the above
 };
 
