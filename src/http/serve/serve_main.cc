@@ -142,7 +142,7 @@ Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, const 
   if (settings.tls) options.ca_file = settings.tls->cert_file;  // its own: nothing else answers there
   options.backends = std::move(backends);
   options.env = env;
-  if (wiring.adjust) wiring.adjust(options);
+  if (wiring.adjust) WRIT_TRY("runner", wiring.adjust(options));
   options.say = [&talk](const std::string& line) { talk.Say("runner", line); };
   running.runner = WRIT_TRY("runner", Runner::Create(std::move(options)));
   WRIT_TRY("runner", running.runner->Start());

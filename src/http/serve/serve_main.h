@@ -18,7 +18,7 @@ struct ServeWiring {
   /// Gives up every privilege. Called before anything listens.
   std::function<Result<>()> confine;
   /// What the program knows of this machine for a runner: proxy of the network, mock agent. May be empty.
-  std::function<void(runner::Options&)> adjust;
+  std::function<Result<>(runner::Options&)> adjust;
 };
 
 /// `writ serve`: runs a plane until SIGTERM or SIGINT, and returns the exit status. `arguments` come after the command.
