@@ -81,12 +81,12 @@ enum class Learn : bool { kNo, kYes };
 /// The end of a run for whoever reads JSON.
 int AnswerInJson(Context& context, api::LocalPlane& plane, const api::RunResult& result, Learn learn) {
   canon::Json json = RunJson(result);
-  if (learn == Learn::kYes && !result.run_id.empty()) {
+  if (learn == Learn::kYes && result.contract.is_object()) {
     const auto explained = plane.Explain(result.run_id);
     if (!explained) return Complain(context, explained.error(), kCannotRun);
     json.Set("learned", LearnedJson(*explained));
   }
-  if (!result.run_id.empty()) {
+  if (result.contract.is_object()) {
     for (const std::string_view kind : {"stdout", "stderr"}) {
       auto content = KeptContentJson(plane, result.run_id, kind, kJsonStreamMax);
       if (!content) return Complain(context, content.error(), kCannotRun);
@@ -172,12 +172,12 @@ class OneRun {
   int Report(const api::RunResult& result, const Limits& limits, LiveOutput& live) {
     for (const auto& line : Reasons(result)) Warn(context_, line);
     if (options_.json) return AnswerInJson(context_, plane_, result, learn_);
-    if (!options_.quiet && !result.run_id.empty()) {
+    if (!options_.quiet && result.contract.is_object()) {
       if (const auto said = live.SayBlock(RenderSummary(result, limits, screen_.err ? TextColumns(STDERR_FILENO) : 1000)); !said) {
         return kCannotRun;  // stderr is gone; the exit status is all that is left to say so
       }
     }
-    if (learn_ == Learn::kYes && !result.run_id.empty()) {
+    if (learn_ == Learn::kYes && result.contract.is_object()) {
       const auto explained = plane_.Explain(result.run_id);
       if (!explained) return Complain(context_, explained.error(), kCannotRun);
       if (const auto said = live.SayBlock(RenderLearned(*explained)); !said) return kCannotRun;
