@@ -111,7 +111,7 @@ void Connection::EndFollow() {
   events_->Gone();
   events_.reset();
   --core_.counters.followers;
-  record_.cause = why;
+  if (why == "slow") record_.cause = "the follower was too slow";
   const bool chunked = head_.minor == 1;
   AppendChunk(out_, EventText({"", "end", why}), chunked);
   if (chunked) out_ += net::kLastChunk;

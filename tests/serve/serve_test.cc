@@ -23,7 +23,8 @@ class Serve : public testing::Test {
     directory_ = ::mkdtemp(pattern.data());
     state_ = directory_ + "/state";
     EXPECT_TRUE(sys::WriteFileAtomic(directory_ + "/policy.yaml",
-                                     "version: 1\nrunners:\n  allowPools: [default]\nagents:\n  allow: [command]\n", 0600));
+                                     "version: 1\nrunners:\n  allowPools: [default]\nagents:\n  allow: [command]\ntiers:\n  allow: [process]\n"
+                                     "network:\n  defaultDeny: true\n  allowHosts: []\n", 0600));
   }
   ~Serve() override { std::filesystem::remove_all(directory_); }
 
@@ -160,6 +161,17 @@ TEST_F(Serve, WhatCannotBeServedIsSaidAtOnce) {
     EXPECT_EQ(ended.err.find(kAdmin), std::string::npos);
   }
   EXPECT_EQ(machine_.Run({"serve", "--state", state_, "--listen", "127.0.0.1:0"}).status, 2) << "no admin token";
+}
+
+TEST_F(Serve, PlaneAndRunnerInOneProcessCarryOutARun) {
+  WRIT_NEEDS_RUNS();
+  Process plane = Start({"--with-runner"});
+  const std::string token = machine_.Write("token", kAdmin, 0600);
+  const Ended good = machine_.Run({"run", "--plane", url_, "--token-file", token, "--", "echo", "hi"});
+  EXPECT_EQ(good.status, 0) << good.err;
+  EXPECT_EQ(good.out, "hi\n");
+  EXPECT_EQ(machine_.Run({"run", "--plane", url_, "--token-file", token, "--", "sh", "-c", "exit 7"}).status, 7);
+  EXPECT_EQ(Stop(plane).status, 0);
 }
 
 TEST_F(Serve, BothProgramsKnowTheSameOptions) {

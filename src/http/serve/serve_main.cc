@@ -141,6 +141,7 @@ Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, const 
   options.concurrency = settings.concurrency;
   if (settings.tls) options.ca_file = settings.tls->cert_file;  // its own: nothing else answers there
   options.backends = std::move(backends);
+  options.poll_wait = Millis(1000);  // asking again costs nothing here, and a stop waits for it
   options.env = env;
   if (wiring.adjust) WRIT_TRY("runner", wiring.adjust(options));
   options.say = [&talk](const std::string& line) { talk.Say("runner", line); };
