@@ -247,6 +247,38 @@ TEST_F(RequestCalls, ExportInParts) {
   EXPECT_GE(parts, 5u);
 }
 
+TEST_F(RequestCalls, RetentionRemovesOldRunsAndWhatNobodyNames) {
+  settings_.retention = true;
+  clock_.SetWall(SystemClock().Now());  // blobs have the file system's times
+  Start(PolicyWith(R"([{"when":"secret-release","approvers":["bob"]}])"));
+  const auto put = [&](std::string_view text) {
+    auto hash = service_->blobs().Put(AsBytes(text), storage::Durability::kDurable);
+    EXPECT_TRUE(hash);
+    return hash ? *hash : std::string();
+  };
+  const auto with_bundle = [&](const std::string& hash) {
+    Json workspace = *Request().Find("workspace");
+    workspace.Set("bundleHash", hash);
+    Json request = With("workspace", std::move(workspace));
+    return request;
+  };
+  const std::string ended_blob = put("ended"), kept_blob = put("kept"), nobodys = put("nobody's");
+  const std::string ended = Ask(with_bundle(ended_blob));
+  EXPECT_EQ(Answer(ended, "cancel", "adm").status, 200);
+  const auto has = [&](const std::string& hash) { return *service_->blobs().Has(hash); };
+  const std::string kept = Ask(with_bundle(kept_blob));  // ends, unclaimed, when the clock moves
+  clock_.Advance(std::chrono::hours{24 * 100});
+  service_->Tick();
+  EXPECT_TRUE(has(kept_blob));
+  EXPECT_FALSE(has(ended_blob));  // over artifactsDays
+  EXPECT_FALSE(has(nobodys));
+  EXPECT_EQ(StatusOf(ended), "cancelled");
+  clock_.Advance(std::chrono::hours{24 * 300});
+  service_->Tick();
+  EXPECT_EQ(Call("GET", "/v1/runs/" + ended, "adm").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/runs/" + kept, "adm").status, 200);
+}
+
 TEST_F(RequestCalls, MetricsCount) {
   Start(PolicyWith(""));
   Ask();

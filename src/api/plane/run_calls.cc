@@ -3,6 +3,7 @@
 #include "api/plane/route.h"
 #include "crypto/digest.h"
 #include "plane/approvals.h"
+#include "plane/retention.h"
 #include "plane/run_intake.h"
 #include "plane/run_views.h"
 
@@ -130,7 +131,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/metrics", Capability::kPolicyRead, Body::kIgnored, Effect::kReads, GetMetrics},
 };
 
-constexpr Chore kChores[] = {{"expire-questions", plane::ExpireQuestions}};
+constexpr Chore kChores[] = {{"expire-questions", plane::ExpireQuestions}, {"retention", plane::Retain}};
 
 }  // namespace
 
