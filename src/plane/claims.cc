@@ -110,9 +110,12 @@ Answer<std::optional<ClaimedRun>> ClaimNext(Core& core, Change& change, const st
 }
 
 Answer<Reporter> CheckReporter(Core& core, std::string_view text, std::string_view run_id, WallTime now) {
-  Reporter reporter{WRIT_ANSWER(OpenClaimToken(text, core.keys.plane.public_key()))};
+  HeldRun* held = core.leases.Find(run_id);
+  const bool judged_before = held != nullptr && !held->judged_text.empty() && held->judged_text == text;
+  Reporter reporter{judged_before ? held->judged
+                                  : WRIT_ANSWER(OpenClaimToken(text, core.keys.plane.public_key()))};
   const ClaimToken& token = reporter.token;
-  HeldRun* held = core.leases.Find(token.run_id);
+  held = core.leases.Find(token.run_id);
   const bool alive = held != nullptr && held->claim_id == token.nonce && held->ends_at > core.clock.Mono();
   if (!alive) {
     if (auto fresh = CheckNotExpired(token, now); !fresh) return std::unexpected(std::move(fresh).error());
@@ -128,6 +131,7 @@ Answer<Reporter> CheckReporter(Core& core, std::string_view text, std::string_vi
   }
   if (held->runner_id != token.runner_id) return Unauthorized("claim token runner mismatch");
   if (held->claim_id != token.nonce) return Conflict(fmt::format("run {} was given to another runner", run_id));
+  if (!judged_before) held->judged_text = text, held->judged = token;
   reporter.held = held;
   return reporter;
 }

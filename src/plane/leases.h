@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "plane/change.h"
+#include "plane/claim_token.h"
 #include "storage/store.h"
 
 namespace writ::plane {
@@ -24,6 +25,10 @@ struct HeldRun {
   bool renewable = true;
   MonoTime ends_at{};
   std::optional<std::string> stop{};  ///< why the runner is asked to end it
+  /// The claim token that was judged last, and what it says: a runner sends the same one with each post, and checking its
+  /// signature costs more than storing an event.
+  std::string judged_text{};
+  ClaimToken judged{};
 };
 
 class LeaseBook {
