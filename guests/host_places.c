@@ -6,7 +6,7 @@
 static const char* const kPlaces[] = {
     "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh", "/etc/ssl/private", "/etc/machine-id", "/etc/fstab",
     "/etc/hostname", "/etc/writ", "/etc/kubernetes", "/etc/docker", "/etc/crontab", "/etc/environment", "/etc/netrc",
-    "/root/.", "/root/.ssh", "/home/.", "/var/.", "/var/log", "/var/lib", "/var/lib/writ", "/var/run", "/srv/.", "/opt/.", "/mnt/.",
+    "/root/.", "/root/.ssh", "/home/.", "/var/.", "/var/log", "/var/lib", "/var/lib/writ", "/var/run", "/srv/.", "/opt/containerd", "/mnt/.",
     "/media/.", "/boot/.", "/run/.", "/run/docker.sock", "/run/secrets", "/run/user", "/sys/.", "/sys/kernel", "/sys/fs/cgroup",
     "/sys/firmware", "/sys/class", "/sys/kernel/debug", "/lost+found", "/.dockerenv", "/dev/mem", "/dev/kmem", "/dev/kmsg",
     "/dev/port", "/dev/kvm", "/dev/vsock", "/dev/vhost-vsock", "/dev/vhost-net", "/dev/net/tun", "/dev/fuse", "/dev/loop0",

@@ -24,7 +24,8 @@ namespace {
 constexpr sys::MountFlags kReadOnly{.read_only = true};
 constexpr std::uint64_t kOwnInodes = 24;  // directories and overlay bookkeeping that are not the guest's
 
-/// Host directories a guest sees, read-only. No /etc, /home, /root, /var, /srv, /opt, /run, /sys.
+/// Host directories a guest sees, read-only. No /etc, /home, /root, /var, /srv, /opt, /run, /sys; /opt holds only the
+/// place for SessionSpec::tools.
 constexpr std::array kSystemDirectories = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
 /// Files and directories of the host's /etc a guest sees: what the dynamic loader, the alternatives links and TLS need.
