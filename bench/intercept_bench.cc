@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -102,7 +103,7 @@ void Serve(const sys::UniqueFd& listener, const Interceptor& tls) {
     if (!peer.valid()) Die("accept");
     std::thread([&tls, fd = std::move(peer)]() mutable {
       Line line{std::move(fd), nullptr, {}};
-      line.tls = tls.TowardsJob(Self(), line.fd.get(), {}).value();
+      line.tls = tls.TowardsJob(Self(), line.fd.get(), {}, HttpVersion::kHttp1).value();
       if (!line.Handshake()) return;
       while (line.ReadPast("\r\n\r\n")) line.Send(kAnswer);
     }).detach();
@@ -141,7 +142,7 @@ struct Route {
         head += byte;
       }
     }
-    line.tls = trust.TowardsUpstream(Self(), line.fd.get()).value();
+    line.tls = trust.TowardsUpstream(Self(), line.fd.get(), std::array{HttpVersion::kHttp1}).value();
     if (!line.Handshake()) Die("handshake " + line.tls->failure());
     return line;
   }
