@@ -4,6 +4,7 @@
 
 #include "isolation/process/systemd_scope.h"
 #include "storage/state_dir.h"
+#include "sys/file.h"
 
 namespace writ::cli {
 
@@ -21,6 +22,12 @@ Result<std::string> HostProbeDigest(const EnvLookup& env) {
   const auto state = WRIT_TRY("state directory", storage::StateDir::Open(path, storage::StateAccess::kWrite));
   isolation::FileReportStore store(HostReportFile(state.path()));
   return isolation::CachedReportDigest(HostProbeOptions(state.path()), WRIT_VERSION, store);
+}
+
+Result<std::string> HostProbeDigestIn(const std::string& directory) {
+  WRIT_TRY("runner directory", sys::MakeDirectories(directory, 0700));
+  isolation::FileReportStore store(HostReportFile(directory));
+  return isolation::CachedReportDigest(HostProbeOptions(directory), WRIT_VERSION, store);
 }
 
 }  // namespace writ::cli

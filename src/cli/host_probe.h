@@ -16,6 +16,9 @@ isolation::ProbeOptions HostProbeOptions(const std::string& state_dir);
 /// is given up: probes start processes. Creates the state directory.
 Result<std::string> HostProbeDigest(const EnvLookup& env);
 
+/// The same for a runner, whose report is kept in a directory of its own. Creates it (0700).
+Result<std::string> HostProbeDigestIn(const std::string& directory);
+
 /// File of the kept report inside a state directory.
 std::string HostReportFile(const std::string& state_dir);
 

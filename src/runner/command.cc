@@ -162,7 +162,7 @@ int CommandMain(std::span<const std::string_view> arguments, const EnvLookup& en
   if (settings->help) return sys::WriteAll(1, kUsage) ? 0 : 1;
   if (auto loaded = LoadFiles(*settings); !loaded) return Complain(loaded.error(), 1);
   if (settings->token_shown) std::fputs("runner: a token on the command line can be read by every user of this machine; use --token-file\n", stderr);
-  auto backends = wiring.start_backends();  // first of all: before threads and connections exist
+  auto backends = wiring.start_backends(settings->options.dir);  // first of all: before threads and connections exist
   if (!backends) return Complain(backends.error(), 1);
   settings->options.backends = *std::move(backends);
   if (wiring.adjust)

@@ -30,7 +30,8 @@ Result<> LoadFiles(CommandSettings& settings);
 
 /// What the program provides.
 struct CommandWiring {
-  std::function<Result<std::vector<TierBackend>>()> start_backends;
+  /// Starts the privileged helper and returns what runs jobs. Called before any thread exists.
+  std::function<Result<std::vector<TierBackend>>(const std::string& directory)> start_backends;
   std::function<Result<>()> confine;  ///< gives up privilege, after the backends are there; empty: nothing
   std::function<Result<>(Options&)> adjust;  ///< last word of the program: probe digest, proxy, mock agent; may be empty
 };

@@ -20,7 +20,7 @@ class RunnerProcess : public RunnerTest {
     EXPECT_GE(child, 0);
     if (child != 0) return child;
     CommandWiring wiring;
-    wiring.start_backends = [this]() -> Result<std::vector<TierBackend>> {
+    wiring.start_backends = [this](const std::string&) -> Result<std::vector<TierBackend>> {
       std::vector<TierBackend> backends;
       backends.push_back({std::make_unique<fake::FakeBackend>(temporary_.path() + "/guests", script_)});
       return backends;

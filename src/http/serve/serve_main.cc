@@ -226,7 +226,7 @@ int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env,
   }
   std::vector<runner::TierBackend> backends;
   if (settings->with_runner) {
-    auto made = wiring.start_backends();
+    auto made = wiring.start_backends(settings->state + "/runner");
     if (!made) return Fails(made.error(), 1);
     backends = *std::move(made);
   }

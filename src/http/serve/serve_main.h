@@ -13,8 +13,8 @@ namespace writ::http {
 
 /// What main.cc knows.
 struct ServeWiring {
-  /// Starts the privileged helper and returns what runs jobs. Called at most once, before any thread exists.
-  std::function<Result<std::vector<runner::TierBackend>>()> start_backends;
+  /// Starts the privileged helper and returns what runs jobs in this directory of a runner. Called at most once, before any thread exists.
+  std::function<Result<std::vector<runner::TierBackend>>(const std::string& directory)> start_backends;
   /// Gives up every privilege. Called before anything listens.
   std::function<Result<>()> confine;
   /// What the program knows of this machine for a runner: proxy of the network, mock agent. May be empty.
