@@ -12,6 +12,7 @@ using canon::Json;
 using plane::Capability;
 
 constexpr std::uint64_t kWaitMsMax = 30000;
+constexpr Millis kHeartbeat{2000};  ///< at most: a runner hears in its answer that its run is to stop
 constexpr std::size_t kOfferListMax = 32;
 constexpr std::size_t kHostTextMax = 256;
 
@@ -109,7 +110,7 @@ std::string ClaimText(const plane::ClaimedRun& claimed, bool extension) {
   text += canon::Compact(secrets);
   if (extension)
     text += fmt::format(",\"writ\":{{\"v\":1,\"leaseMs\":{},\"heartbeatMs\":{},\"attempt\":{}}}", claimed.lease.count(),
-                        claimed.lease.count() / 3, claimed.attempt);
+                        std::min<std::int64_t>(claimed.lease.count() / 3, kHeartbeat.count()), claimed.attempt);
   return text += '}';
 }
 
