@@ -142,10 +142,10 @@ int RunnersCommand(Context& context) {
 }
 
 int ExportCommand(Context& context) {
-  std::string path = "/v1/export";
+  std::string path = "/v1/export?limit=2000";
   if (const auto since = context.invocation.Value("since")) {
     if (!ParseTimestamp(*since)) return Complain(context, Error{Code::kInvalid, "--since: it must be a time such as 2026-01-31T00:00:00.000Z"}, 2);
-    path += fmt::format("?since={}", remote::PathPart(*since));
+    path += fmt::format("&since={}", remote::PathPart(*since));
   }
   auto link = OpenAndConfine(context);
   if (!link) return Complain(context, link.error());
@@ -153,21 +153,28 @@ int ExportCommand(Context& context) {
   TerminalFilter filter;
   std::string lines;
   const std::string authorization = fmt::format("Bearer {}", link->target().token.text());
-  const net::HttpRequest request{.method = "GET", .target = path, .fields = {{"Authorization", authorization}}, .body = {}};
-  const auto answer = link->plane().http().Download(
-      request,
-      [&](ByteView piece) -> Result<> {
-        if (context.json()) {
-          if (lines.size() + piece.size() > kExportJsonMax) return Fail(Code::kExhausted, "more than 64 MiB; leave --json out, or use --since");
-          lines += AsText(piece);
-          return {};
-        }
-        if (!filter_it) return sys::WriteAll(STDOUT_FILENO, piece);
-        std::string safe;
-        filter.Append(AsText(piece), safe);
-        return sys::WriteAll(STDOUT_FILENO, safe);
-      },
-      Deadline::Never());
+  const auto take = [&](ByteView piece) -> Result<> {
+    if (context.json()) {
+      if (lines.size() + piece.size() > kExportJsonMax) return Fail(Code::kExhausted, "more than 64 MiB; leave --json out, or use --since");
+      lines += AsText(piece);
+      return {};
+    }
+    if (!filter_it) return sys::WriteAll(STDOUT_FILENO, piece);
+    std::string safe;
+    filter.Append(AsText(piece), safe);
+    return sys::WriteAll(STDOUT_FILENO, safe);
+  };
+  net::HttpRequest request{.method = "GET", .target = path, .fields = {{"Authorization", authorization}}, .body = {}};
+  Result<net::HttpResponse> answer = link->plane().http().Download(request, take, Deadline::Never());
+  // A plane that gives parts says where the next one begins; the original plane gives all at once.
+  while (answer && answer->status == 200) {
+    const std::string* next = net::FindField(answer->fields, "writ-next-cursor");
+    if (next == nullptr) break;
+    const std::string target = fmt::format("{}&cursor={}", path, remote::PathPart(*next));
+    if (target == request.target) return Complain(context, Error{Code::kCorrupt, "the plane gives the same part of the export again and again"});
+    request.target = target;
+    answer = link->plane().http().Download(request, take, Deadline::Never());
+  }
   if (!answer) return Complain(context, answer.error());
   if (answer->status == 200 && context.json()) return PrintEvents(context, lines);
   if (answer->status == 200) {

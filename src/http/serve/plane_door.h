@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/plane/plane_service.h"
+#include "http/serve/whole_export.h"
 #include "http/service.h"
 
 namespace writ::http {
@@ -11,7 +12,11 @@ namespace writ::http {
 class PlaneDoor final : public Service {
  public:
   explicit PlaneDoor(api::PlaneService& plane) : plane_(plane) {}
-  void Call(api::PlaneCall call, Reply reply) override { plane_.Call(std::move(call), std::move(reply)); }
+  void Call(api::PlaneCall call, Reply reply) override {
+    if (!WholeExport::Wants(call)) return plane_.Call(std::move(call), std::move(reply));
+    WholeExport::Start([&plane = plane_](api::PlaneCall part, Reply answer) { plane.Call(std::move(part), std::move(answer)); },
+                       std::move(call), std::move(reply));
+  }
   void MayUpload(std::string authorization, std::string address, Permission permission) override {
     plane_.MayUpload(std::move(authorization), std::move(address), std::move(permission));
   }
