@@ -52,7 +52,7 @@ EventSummary SummariseExtension(const std::string& type, const Json& event) {
   }
   const bool warns = type == "writ.limit.reached" || type == "writ.stream.truncated" || type == "writ.output.missing" ||
                      type == "writ.output.undeclared" || type == "writ.workspace.changed" || type == "writ.access.refused" ||
-                     type == "writ.run.interrupted";
+                     type == "writ.run.interrupted" || type == "writ.workspace.flagged";
   return {warns ? "warn" : "info", type, detail};
 }
 

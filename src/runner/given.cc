@@ -7,7 +7,7 @@
 #include "contract/hash.h"
 #include "session/blob_intake.h"
 #include "session/git_collect.h"
-#include "sys/beneath.h"
+#include "session/tree_writer.h"
 #include "workspace/warrant_manifest.h"
 
 namespace writ::runner {
@@ -16,33 +16,42 @@ namespace {
 using canon::Json;
 
 constexpr Millis kCollectPatience{5 * 60'000};
+constexpr std::size_t kFlaggedMax = 100;
+
+/// What the diff alone does not tell: what a tool of its user may execute, and what is not in it.
+void NameFlagged(session::RunResults& found, const session::GitDiff& diff) {
+  const std::size_t all = diff.flagged.size() + diff.skipped.size();
+  if (all == 0 && diff.complaints.empty()) return;
+  Json paths = Json::MakeArray();
+  for (const auto* list : {&diff.flagged, &diff.skipped}) {
+    for (const auto& one : *list) {
+      if (paths.array().size() == kFlaggedMax) break;
+      paths.Append(Json::Of({{"path", workspace::ToWirePath(one.path)}, {"reason", one.reason}}));
+    }
+  }
+  Json facts = Json::Of({{"paths", std::move(paths)}});
+  if (all > kFlaggedMax) facts.Set("more", all - kFlaggedMax);
+  if (!diff.complaints.empty()) facts.Set("message", diff.complaints);
+  found.events.push_back(contract::event::Extension("writ.workspace.flagged", std::move(facts)));
+}
 
 bool HasGit(const contract::WorkspaceManifest& manifest) { return manifest.base_ref != contract::kNoBaseRef; }
 
-/// Copies a blob to a new file.
-Result<> CopyTo(FetchedBlobs& blobs, const std::string& sha256, const sys::UniqueFd& to) {
-  const auto from = WRIT_TRY("fetch", blobs.Open(sha256));
-  std::vector<std::uint8_t> buffer(256 << 10);
-  for (;;) {
-    const std::size_t got = WRIT_TRY("copy", sys::ReadFull(from.get(), buffer));
-    WRIT_TRY("copy", sys::WriteAll(to.get(), ByteView(buffer).first(got)));
-    if (got < buffer.size()) return {};
-  }
-}
-
 /// Writes the manifest's files into a new directory, which becomes the workspace.
-Result<std::string> StageFiles(const contract::WorkspaceManifest& manifest, const GivenParts& parts) {
+Result<std::string> StageFiles(const contract::WorkspaceManifest& manifest, const GivenParts& parts, Deadline deadline) {
   const std::string root = parts.folder.path() + "/workspace";
   WRIT_TRY("workspace", sys::MakeDirectories(root, 0755));
   const auto directory = WRIT_TRY("workspace", sys::OpenDirectory(root));
+  const session::GitLimits limits;
+  session::TreeWriter writer(directory, {limits.entries_max, limits.tree_bytes_max});
   for (const auto& file : manifest.untracked_files) {
+    if (deadline.Passed()) return Fail(Code::kDeadline, "the workspace was not complete in time");
+    // Only the escaped name was checked so far: the writer takes nothing that leads out of the directory.
     const std::string path = WRIT_TRY("workspace", workspace::FromWirePath(file.path));
-    const std::size_t slash = path.rfind('/');
-    // Nothing in this directory but what these lines made, so no link can lead out of it.
-    if (slash != path.npos) WRIT_TRY("workspace", sys::MakeDirectories(root + "/" + path.substr(0, slash), 0755));
-    const sys::UniqueFd to(::openat(directory.get(), path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-    if (!to.valid()) return FailErrno("write " + file.path);
-    WRIT_TRY(file.path, CopyTo(parts.blobs, file.hash, to));
+    WRIT_TRY(file.path, writer.Parents(path));
+    const auto from = WRIT_TRY(file.path, parts.blobs.Open(file.hash));
+    const std::string copied = WRIT_TRY(file.path, writer.File(path, session::ReadToEnd(from.get()), false));
+    if (copied != file.hash) return Fail(Code::kCorrupt, "blob hash mismatch for {}", file.path);
   }
   return root;
 }
@@ -56,11 +65,18 @@ Result<Given> FetchGiven(const contract::Contract& contract, const Job& job, con
   if (HasGit(manifest)) {
     given.checkout = WRIT_TRY("workspace", parts.checkouts.Get(manifest, parts.blobs, parts.git, deadline));
   } else if (!manifest.untracked_files.empty() || (job.writ && job.writ->workspace)) {
-    sources.workspace = WRIT_TRY("workspace", StageFiles(manifest, parts));
+    sources.workspace = WRIT_TRY("workspace", StageFiles(manifest, parts, deadline));
   }
   if (job.writ) {
-    for (const auto& input : job.writ->inputs)
+    std::uint64_t left = session::GitLimits{}.tree_bytes_max;
+    for (const auto& input : job.writ->inputs) {
+      const auto opened = WRIT_TRY("input " + input.name, parts.blobs.Open(input.sha256));
+      const auto meta = WRIT_TRY("input " + input.name, sys::MetaOf(opened.get()));
+      if (meta.bytes != input.bytes) return Fail(Code::kCorrupt, "input {} has {} bytes, not {}", input.name, meta.bytes, input.bytes);
+      if (meta.bytes > left) return Fail(Code::kExhausted, "the inputs have more than {} bytes", session::GitLimits{}.tree_bytes_max);
+      left -= meta.bytes;  // each is copied for the run, also where several are one blob
       sources.inputs.push_back({WRIT_TRY("input " + input.name, parts.blobs.PathOf(input.sha256)), input.name});
+    }
   }
   // The copies go into the run's own folder; there is no user's state directory here that could overlap.
   given.materialised = WRIT_TRY("materialise", session::Materialise(sources, {.path = "", .exists = false, .staging = parts.folder.path()},
@@ -94,6 +110,7 @@ session::ResultCollector CollectorFor(const Given& given, const Job& job, isolat
         WRIT_TRY("changes", session::CollectGit(*checkout, tree ? &*tree : nullptr, git, {}, Deadline::After(kCollectPatience)));
     for (const auto& change : diff.changed)
       found.events.push_back(contract::event::FileChanged(workspace::ToWirePath(change.path), change.sha256));
+    NameFlagged(found, diff);
     const std::string text = session::Redact(job.redaction, diff.diff);
     if (!text.empty())
       session::NameDiff(found, WRIT_TRY("diff", results.Put(AsBytes(text), storage::Durability::kBuffered)), text.size());

@@ -185,6 +185,19 @@ TEST_F(RunnerTest, FilesWithoutACommitBecomeTheWorkspaceAndChangesComeBack) {
   EXPECT_THAT(plane_->Blob(diff), HasSubstr("-one\n+two\n"));
 }
 
+TEST_F(RunnerTest, Attack28_FilesWithoutACommitStayInsideTheWorkspace) {
+  auto runner = Make();
+  for (const char* path : {"%:%2E%2E/escaped", "%:%2Ftmp%2Fwrit-escaped", "%:a/%2E%2E/%2E%2E/escaped"}) {
+    SCOPED_TRACE(path);
+    contract::WorkspaceManifest files = contract::EmptyManifest();
+    files.untracked_files.push_back({path, plane_->PutBlob("evil"), 4});
+    const std::string id = plane_->AddRun({.workspace = files});
+    EXPECT_EQ(RunOnce(*runner), "");
+    EXPECT_EQ(FailureOf(id).failure, "transfer_failed");
+    EXPECT_NE(::access("/tmp/writ-escaped", F_OK), 0);
+  }
+}
+
 TEST_F(RunnerTest, TheEnvironmentOfTheOriginalProtocolIsExactlyThat) {
   env_ = {{"PATH", "/own/bin:/usr/bin"}, {"HOME", "/home/operator"}, {"LANG", "de"}, {"AWS_KEY", "k"}, {"WARRANT_ENROLL_TOKEN", "t"}};
   const std::string id = plane_->AddRun(
