@@ -60,6 +60,7 @@ std::string ArtifactHash(const Json& bundle, std::string_view kind) {
   std::string hash;
   EachEvent(bundle, [&](const Json& event) {
     const std::string *type = event.FindString("type"), *of = event.FindString("kind"), *value = event.FindString("hash");
+    if (type && *type == "run.claimed") hash.clear();
     if (type && *type == "artifact.created" && of && *of == kind && value && crypto::IsHash(*value)) hash = *value;
   });
   return hash;
@@ -70,6 +71,7 @@ KeptStream StreamKept(const Json& bundle, std::string_view stream) {
   EachEvent(bundle, [&](const Json& event) {
     const std::string* type = event.FindString("type");
     const Json* facts = event.Find("writ");
+    if (type && *type == "run.claimed") kept = {};
     if (!type || *type != "writ.stream.kept" || !facts) return;
     const std::string *name = facts->FindString("stream"), *hash = facts->FindString("sha256");
     const Json* bytes = facts->Find("bytes");

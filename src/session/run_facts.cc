@@ -76,6 +76,12 @@ void RunFacts::Observe(const Json& entry) {
     if (storage::IsTerminal(*next)) terminal = type;
   }
   if (type == "run.claimed") {
+    // What an earlier holder of the run wrote stays in the chain; the receipt of this one does not say it as its own.
+    RunFacts own;
+    own.chain = std::move(chain);
+    own.state = state;
+    own.mono_us = mono_us;
+    *this = std::move(own);
     runner_id = TextOf(*event, "runnerId");
     runner_key_id = TextOf(*event, "runnerKeyId");
     if (writ != nullptr && writ->is_object()) host = *writ;
