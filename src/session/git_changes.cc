@@ -28,6 +28,12 @@ class Stager final : public workspace::TreeVisitor {
 
   Result<bool> OnEntry(const std::string& path, sys::TreeEntry& entry) override {
     if (InRepository(path)) return LookAtRepository(path, entry);
+    if (path.ends_with("/.git")) {
+      // git would start itself in there, with the configuration that the run wrote.
+      if (entry.meta.type != sys::FileType::kWhiteout)
+        changes_.skipped.push_back({path, "a repository of its own inside the workspace"});
+      return false;
+    }
     switch (entry.meta.type) {
       case sys::FileType::kDirectory:
         if (entry.opaque) Gone(path);

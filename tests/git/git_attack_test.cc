@@ -87,6 +87,21 @@ TEST_F(GitAttack, Attack30_NestedRepositoriesAndNamesLikeTheRepository) {
   EXPECT_NE(result->complaints, "");
 }
 
+TEST_F(GitAttack, Attack30_ARepositoryInsideTheWorkspaceRunsNothing) {
+  CheckOut(Capture("git init -q sub; cd sub; echo s > s; git add s; git -c user.name=a -c user.email=a@b commit -qm s; cd ..;"
+                   "git add sub 2>/dev/null; echo one > a; git add a; git commit -qm one"));
+  ASSERT_TRUE(checkout_);
+  auto result = RunAndCollect(
+      "mkdir -p sub; cd sub; git init -q . ; git config user.name a; git config user.email a@b; echo s > s; git add s;"
+      "git commit -qm s; git config filter.x.clean 'echo pwned; touch /work/pwned'; echo 's filter=x' > .gitattributes;"
+      "echo t > s; cd ..; echo two > a");
+  ASSERT_DIFF(result);
+  EXPECT_EQ(result->diff.find("pwned"), std::string::npos) << result->diff;
+  EXPECT_NE(result->diff.find("+two"), std::string::npos);
+  const auto named = [&](const auto& one) { return one.path == "sub/.git"; };
+  EXPECT_TRUE(std::any_of(result->skipped.begin(), result->skipped.end(), named));
+}
+
 TEST_F(GitAttack, ManifestPathsThatReachTheRepositoryOrLeaveTheTree) {
   const auto good =
       Capture("ln -s ../outside link; mkdir ../outside; mkdir d; echo d > d/x; git add -A; git commit -qm one");
