@@ -24,7 +24,7 @@ using canon::Json;
 
 constexpr Millis kFetchPatience{15 * 60'000};
 constexpr std::size_t kNamesMax = 100'000;
-constexpr std::uint64_t kUploadBytesMax = 2ull << 30;
+constexpr std::uint64_t kUploadBytesMax = 64u << 20;  // what a plane takes; held in memory twice
 
 /// Why a run could not be started, in the words of its receipt.
 struct Unable {
@@ -190,14 +190,19 @@ Result<Carried> ReportEnd(const CarryParts& parts, storage::Store& store, sessio
 
 Result<Carried> Carrier::Carry() {
   results_ = WRIT_TRY("results", OpenScratchBlobs(folder_.path()));
+  uplink_.Start();  // fetching may take longer than a lease lasts
   auto unable = WRIT_TRY("run", Begin());
   session::Reach(parts_.options.fault, fault::kMaterialised);
   session::Ending ending;
   if (unable) {
+    uplink_.Stop();
     ending.failure = unable->failure;
     ending.message = unable->message;
+  } else if (!uplink_.Alive() || uplink_.verdict().kind == Uplink::Verdict::Kind::kRefused) {
+    uplink_.Stop();
+    ending.failure = "transfer_failed";
+    ending.message = "the claim ended while the workspace was fetched; nothing was started";
   } else {
-    uplink_.Start();
     ending = WRIT_TRY("run", Run());
     uplink_.Stop();
     if (auto uploaded = Upload(ending.artifacts); !uploaded) {

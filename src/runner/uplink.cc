@@ -15,6 +15,7 @@ using canon::Json;
 constexpr std::size_t kEventsPerPost = 1000;
 constexpr std::size_t kBytesPerPost = 16u << 20;
 constexpr Millis kCallTimeout{10'000};
+constexpr int kPiecesPerTick = 16;  // of live output; more waits, or is left out
 constexpr Millis kBlobTimeout{10 * 60'000};
 constexpr std::uint64_t kProbesMax = 1000;
 constexpr Millis kMargin{500};  ///< a claim counts as ended this long before it does, so that no answer comes late
@@ -121,7 +122,10 @@ Result<> Uplink::Beat() {
 }
 
 Result<> Uplink::PostLive() {
-  while (auto piece = live_ ? feed_.Take() : std::nullopt) {
+  for (int pieces = 0; pieces < kPiecesPerTick; ++pieces) {
+    if (pieces > 0 && std::chrono::steady_clock::now() >= next_beat_) break;  // the claim comes first
+    const auto piece = live_ ? feed_.Take() : std::nullopt;
+    if (!piece) break;
     const Json body = Json::Of({{"claimToken", token_},
                                 {"offset", piece->offset},
                                 {"stream", piece->stream == isolation::Stream::kStdout ? "stdout" : "stderr"},
