@@ -8,6 +8,7 @@
 #include "contract/hash.h"
 #include "contract/names.h"
 #include "contract/signing.h"
+#include "storage/rules.h"
 
 namespace writ::runner {
 namespace {
@@ -122,6 +123,7 @@ Result<std::optional<Claim>> DecodeClaim(const Json& answer) {
 }
 
 Result<CheckedClaim> CheckClaim(const Claim& claim, const ClaimRules& rules) {
+  if (!storage::IsRunId(claim.run_id)) return Fail(Code::kDenied, "claim: {} is no run id", EscapeVisible(claim.run_id, 80));
   if (rules.plane_key && !contract::IsSignedBy(claim.contract, contract::kSignerPlane, rules.plane_key->Pem()))
     return Fail(Code::kDenied, "claim of run {}: contract plane signature invalid", EscapeVisible(claim.run_id));
   auto decoded = contract::DecodeContract(claim.contract);

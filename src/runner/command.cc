@@ -11,6 +11,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/key_file.h"
 #include "runner/runner.h"
+#include "secrets/credentials.h"
 #include "sys/file.h"
 
 namespace writ::runner {
@@ -160,6 +161,7 @@ int CommandMain(std::span<const std::string_view> arguments, const EnvLookup& en
   auto settings = ParseCommand(arguments, env);
   if (!settings) return Complain(settings.error(), 2);
   if (settings->help) return sys::WriteAll(1, kUsage) ? 0 : 1;
+  if (const auto kept = secrets::KeepMemoryPrivate(); !kept) return Complain(kept.error(), 1);
   if (auto loaded = LoadFiles(*settings); !loaded) return Complain(loaded.error(), 1);
   if (settings->token_shown) std::fputs("runner: a token on the command line can be read by every user of this machine; use --token-file\n", stderr);
   auto backends = wiring.start_backends(settings->options.dir);  // first of all: before threads and connections exist
