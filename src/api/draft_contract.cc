@@ -219,6 +219,7 @@ Result<contract::Contract> DraftContract(const CreateRun& request, const session
   draft.execution = contract::ToJson(ExecutionOf(request));
   if (request.tier != "process") draft.isolation = request.tier;
   draft.writ = contract::ToJson(ExtensionOf(request, given));
+  if (request.stdin_fd.valid()) draft.writ.Set("stdin", true);  // who approves is to know that more is said than stands here
   return draft;
 }
 

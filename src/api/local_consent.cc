@@ -48,9 +48,12 @@ Result<plane::ParkedRun> FindParked(LocalState& state, std::string_view name) {
 }
 
 /// One durable change in the name of consent.
-Result<> Keep(LocalState& state, const std::function<Result<>(const plane::ConsentLedger&)>& change) {
+Result<> Keep(LocalState& state, std::string_view run_id, const std::function<Result<>(const plane::ConsentLedger&)>& change) {
   const LocalKeys* keys = WRIT_TRY("keys", state.Keys());
   const auto transaction = WRIT_TRY("consent", state.store().Begin());
+  // It was looked at before this transaction: somebody may have started or ended it since.
+  const storage::Run now = WRIT_TRY("consent", state.store().GetRun(run_id));
+  if (now.status != RunStatus::kAwaitingApproval) return Fail(Code::kInvalid, "run {} is not awaiting approval", now.id);
   WRIT_TRY("consent", change({*transaction, keys->decision_genesis, state.clock().Now()}));
   return transaction->Commit(storage::Durability::kDurable);
 }
@@ -103,7 +106,7 @@ std::string HowToGoOn(const plane::ParkedRun& parked) {
 
 Result<> EndParkedRun(LocalState& state, const storage::Run& run, std::string_view why) {
   const plane::ParkedRun parked = WRIT_TRY("end run", plane::ReadParked(state.store(), run));
-  return Keep(state, [&](const plane::ConsentLedger& ledger) -> Result<> {
+  return Keep(state, run.id, [&](const plane::ConsentLedger& ledger) -> Result<> {
     WRIT_TRY("end run", plane::LogEnd(ledger, parked.question, why));
     return plane::EndParked(ledger, run, why);
   });
@@ -188,7 +191,7 @@ Result<ConsentResult> AnswerRun(LocalState& state, const ConsentAnswer& answer) 
     return Fail(who ? Code::kDenied : Code::kInvalid, "{}", refused->text);
   }
   ConsentResult result{question.run_id, std::string(storage::RunStatusName(RunStatus::kAwaitingApproval))};
-  const auto kept = Keep(state, [&](const plane::ConsentLedger& ledger) -> Result<> {
+  const auto kept = Keep(state, question.run_id, [&](const plane::ConsentLedger& ledger) -> Result<> {
     WRIT_TRY("answer", plane::KeepAnswer(ledger, question, given, answer.reason));
     if (answer.approve) {
       std::vector<plane::ConsentAnswer> answers = parked.answers;
