@@ -55,7 +55,8 @@ class Comparison {
     std::vector<std::string> secrets;
     for (const auto& claim : contract.secrets) secrets.push_back(claim.name);
     if (!IsSubset(secrets, ask_.secrets)) Wrong("secrets names more than was asked");
-    if (!contract.network.default_deny && ask_.network.default_deny) Wrong("network opens every host");
+    const bool open = ask_.writ && ask_.writ->egress && ask_.writ->egress->open;
+    if (!contract.network.default_deny && ask_.network.default_deny && !open) Wrong("network opens every host");
     if (!IsSubset(contract.network.allow_hosts, ask_.network.allow_hosts)) Wrong("network names more hosts than was asked");
     CompareExtension(contract.writ);
     return std::move(problems_);
@@ -68,11 +69,13 @@ class Comparison {
   }
 
   void CompareExtension(const Json& writ) {
-    if (!ask_.writ) return;  // what a plane adds on its own only narrows: rules and hosts were compared above
-    if (writ.is_null()) return Wrong("writ member is missing: its limits do not hold");
+    if (writ.is_null()) {
+      if (ask_.writ) Wrong("writ member is missing: its limits do not hold");
+      return;
+    }
     const auto extension = contract::DecodeContractExtension(writ);
     if (!extension) return Wrong(fmt::format("writ member cannot be read: {}", extension.error().what));
-    const contract::RequestExtension& asked = *ask_.writ;
+    const contract::RequestExtension asked = ask_.writ.value_or(contract::RequestExtension{});  // a plane may add what narrows
     if (asked.tier) Same("writ.tier", extension->tier == *asked.tier);
     if (asked.weakest) Same("writ.weakest", extension->weakest == *asked.weakest);
     const Json signed_limits = *writ.Find("limits");  // DecodeContractExtension saw it
@@ -91,7 +94,11 @@ class Comparison {
     std::vector<std::string> rules = ask_.network.allow_hosts;
     if (asked.egress) rules.insert(rules.end(), asked.egress->rules.begin(), asked.egress->rules.end());
     if (!IsSubset(extension->egress->rules, rules)) Wrong("writ.egress has more rules than was asked");
-    if (extension->egress->open && !(asked.egress && asked.egress->open)) Wrong("writ.egress opens every host");
+    if (extension->egress->open && ask_.network.default_deny && !(asked.egress && asked.egress->open)) Wrong("writ.egress opens every host");
+    if (asked.egress && asked.egress->budget_bytes &&
+        extension->egress->budget_bytes.value_or(UINT64_MAX) > *asked.egress->budget_bytes) {
+      Wrong("writ.egress.budgetBytes is more than was asked");
+    }
   }
 
   const Json& contract_;

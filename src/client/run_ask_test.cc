@@ -135,6 +135,13 @@ TEST(RunAsk, EveryChangeOfAContractIsNoticed) {
       {"no extension", [](Json& json) { json.Remove("writ"); }, "writ member is missing"},
       {"no contract at all", [](Json& json) { json = Json("x"); }, "cannot be read"},
   };
+  RunAsk plain = Ask();
+  plain.writ.reset();
+  Json widened = ContractOf(Ask());
+  Json writ = *widened.Find("writ");
+  writ.Set("egress", Json::Of({{"rules", Json::MakeArray()}, {"open", true}}));
+  widened.Set("writ", writ);
+  EXPECT_THAT(Mismatches(widened, plain), testing::Contains(testing::HasSubstr("writ.egress opens"))) << "also when none was asked for";
   for (const auto& c : cases) {
     SCOPED_TRACE(c.why);
     Json contract = ContractOf(Ask());
