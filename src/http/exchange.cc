@@ -194,7 +194,10 @@ void Connection::CallService() {
 }
 
 void Connection::Metrics() {
-  core_.service.Call(TakeCall(), [weak = core_.weak_from_this(), id = id_](api::PlaneReply reply) {
+  api::PlaneCall call = TakeCall();
+  // A proxy may pass on what its client wrote there, so this address is never that of this machine.
+  if (core_.options.trust_forwarded_for) call.address = "forwarded:" + call.address;
+  core_.service.Call(std::move(call), [weak = core_.weak_from_this(), id = id_](api::PlaneReply reply) {
     const auto core = weak.lock();
     if (core == nullptr) return;
     core->Post(id, [reply = std::move(reply)](Connection& connection) mutable {

@@ -50,7 +50,10 @@ std::unexpected<Refusal> RefusalFor(const AnswerRefused& refused) {
 /// Ends a run that has no contract, or whose chain has been ended.
 Result<> EndWaiting(Core& core, Change& change, const storage::Run& run, std::string_view why) {
   WRIT_TRY("end run", EndParked(LedgerOf(core, change), run, why));
-  change.AfterCommit([&core] { core.metrics.Add("runs.cancelled"); });
+  change.AfterCommit([&core, id = run.id] {
+    core.metrics.Add("runs.cancelled");
+    core.ended(id);
+  });
   return {};
 }
 
@@ -113,6 +116,11 @@ Answer<Json> ApproveRun(Core& core, Change& change, const storage::Principal& pr
   ParkedRun waiting = WRIT_ANSWER(ReadWaiting(core, run_id));
   const Voter voter = WRIT_ANSWER(VoterOf(core, principal, body, change.now()));
   const Question& question = waiting.question;
+  // Who asks through one door and approves through another is still the requester.
+  if (body.idp_token && principal.name == question.requester_principal &&
+      std::ranges::any_of(question.requirements, &policy::Consent::not_requester)) {
+    return Forbidden(fmt::format("\"{}\" asked for run {} and cannot approve it", principal.name, run_id));
+  }
   if (question.policy_hash != core.policy.hash)
     return Conflict(fmt::format("run {} was judged by another policy; it has to be requested again", run_id));
   const ConsentAnswer answer = AnswerFrom(question, voter, body, true, change.now());
@@ -197,8 +205,12 @@ Answer<Millis> ExpireQuestions(Core& core, Change& change) {
     const auto runs = WRIT_ANSWER(core.store.RunsWithStatus(RunStatus::kAwaitingApproval, kPageOfQuestions, before));
     for (const auto& run : runs) {
       before = run.number;
-      const ParkedRun parked = WRIT_ANSWER(ReadParked(core.store, run));
-      const Question& question = parked.question;
+      const auto parked = ReadParked(core.store, run);
+      if (!parked) {  // one that cannot be read must not keep the others open
+        core.log(fmt::format("run {} waits for consent and cannot be judged: {}", run.id, parked.error().what));
+        continue;
+      }
+      const Question& question = parked->question;
       const bool expired = change.now() >= EndOf(question);
       if (!expired && question.policy_hash == core.policy.hash) {
         next = std::min(next, EndOf(question));

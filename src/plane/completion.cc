@@ -81,8 +81,10 @@ Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::ve
     if (std::ranges::find(hashes, hash) == hashes.end() && !WRIT_ANSWER(core.blobs.Has(hash))) continue;
     WRIT_ANSWER(change->AddArtifact(run.id, {.kind = kind, .name = hash, .hash = hash}));
   }
+  std::set<std::string_view> kept;
+  for (const auto& [kind, hash] : named) kept.insert(hash);
   for (const auto& hash : hashes) {
-    if (std::ranges::any_of(named, [&](const auto& one) { return one.second == hash; })) continue;
+    if (kept.contains(hash)) continue;
     WRIT_ANSWER(change->AddArtifact(run.id, {.kind = "file", .name = hash, .hash = hash}));
   }
   return {};

@@ -30,6 +30,8 @@ std::string EntryProblem(const Json& entry, std::uint64_t& seq) {
   }
   const Json* event = entry.Find("event");
   if (event == nullptr) return "event: is missing";
+  // The hash covers these members only: anything else could be changed unseen.
+  if (entry.object().size() != 6) return "has a member that entries do not have";
   if (auto problem = EventProblem(*event); !problem.empty()) return "event." + problem;
   return "";
 }

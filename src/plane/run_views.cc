@@ -138,7 +138,9 @@ Answer<ExportPart> ExportFrom(const Core& core, std::string_view since, std::str
       const Json entry = WRIT_ANSWER(canon::Parse(event.text, canon::Mode::kWire));
       Json line = Json::Of({{"runId", event.run_id}});
       if (entry.is_object()) {
-        for (const auto& [name, value] : entry.object()) line.Set(name, value);
+        for (const auto& [name, value] : entry.object()) {
+          if (name != "runId") line.Set(name, value);
+        }
       }
       part.lines += canon::Compact(line);
       part.lines += '\n';

@@ -141,8 +141,11 @@ TEST_F(PlaneAttackTest, Attack39_BodiesThatAreNone) {
   EXPECT_EQ(Post("/v1/principals", Json::MakeArray(), kAdmin).status, 400);
   EXPECT_EQ(Post("/v1/claims", Json("text")).status, 400);
   PlaneCall deep = PostCall("/v1/claims", Json::MakeObject());
-  deep.body = std::string(100000, '[');
+  deep.body = std::string(60000, '[');
   EXPECT_EQ(Ask(std::move(deep)).status, 400);
+  PlaneCall padded = PostCall("/v1/claims", Json::MakeObject());
+  padded.body = "{}" + std::string(64 << 10, ' ');
+  EXPECT_EQ(Ask(std::move(padded)).status, 413) << "a call that waits keeps its body";
 }
 
 TEST_F(PlaneAttackTest, Attack43_OnePrincipalsFloodIsItsOwn) {

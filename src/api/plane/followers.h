@@ -17,7 +17,17 @@ class Followers final : public plane::ChainWatcher {
  public:
   static constexpr std::size_t kFollowersMax = 4096;
 
-  bool full() const { return count_ >= kFollowersMax; }
+  /// Forgets those that have gone before it says so.
+  bool full() {
+    if (count_ < kFollowersMax) return false;
+    for (auto* all : {&events_, &logs_}) {
+      for (auto at = all->begin(); at != all->end();) {
+        count_ -= std::erase_if(at->second, [](const Follower& one) { return one.sink->Backlog() > kFollowBacklogMax; });
+        at = at->second.empty() ? all->erase(at) : std::next(at);
+      }
+    }
+    return count_ >= kFollowersMax;
+  }
   /// Adds a follower of a run's events. `next`: the entry it gets next.
   void AddToEvents(std::string_view run_id, std::shared_ptr<FollowSink> sink, std::uint64_t next);
   void AddToLog(std::string_view run_id, std::shared_ptr<FollowSink> sink);

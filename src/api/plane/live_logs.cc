@@ -1,6 +1,11 @@
 #include "api/plane/live_logs.h"
 
 namespace writ::api {
+namespace {
+
+constexpr std::size_t kLiveLogPiecesMax = 4096;  // each costs more than its bytes
+
+}  // namespace
 
 void LiveLogs::DropOldest(Log& log) {
   log.bytes -= log.pieces.front().bytes.size();
@@ -11,7 +16,7 @@ void LiveLogs::DropOldest(Log& log) {
 void LiveLogs::Append(std::string_view run_id, std::string_view stream, std::uint64_t offset, std::string_view bytes) {
   Log& log = logs_.try_emplace(std::string(run_id)).first->second;
   std::uint64_t& end = log.ends[std::string(stream)];
-  if (offset + bytes.size() <= end) return;
+  if (bytes.empty() || offset + bytes.size() <= end) return;
   if (offset < end) {
     bytes.remove_prefix(end - offset);
     offset = end;
@@ -22,6 +27,7 @@ void LiveLogs::Append(std::string_view run_id, std::string_view stream, std::uin
   bytes_ += bytes.size();
   if (watcher_) watcher_(run_id, log.pieces.back());
   while (log.pieces.size() > 1 && (log.bytes > kLiveLogBytesMax || bytes_ > kLiveLogBytesAllMax)) DropOldest(log);
+  while (log.pieces.size() > kLiveLogPiecesMax) DropOldest(log);
   if (log.bytes > kLiveLogBytesMax || bytes_ > kLiveLogBytesAllMax) DropOldest(log);
 }
 

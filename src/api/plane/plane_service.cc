@@ -10,6 +10,11 @@
 #include "storage/sqlite/open.h"
 
 namespace writ::api {
+namespace {
+
+constexpr std::size_t kBodyBytesMax = 4u << 20, kWaitingBodyBytesMax = 64u << 10;
+
+}  // namespace
 
 class PlaneService::Impl {
  public:
@@ -81,6 +86,10 @@ void PlaneService::Call(PlaneCall call, Reply reply) {
   job->match = *match;
   job->reply = std::move(reply);
   const Route& route = *match->route;
+  // Nobody has been let in yet, and a call that waits keeps its body: only what has its own bounds may be longer.
+  const std::size_t body_bytes_max = route.may_wait ? kWaitingBodyBytesMax : kBodyBytesMax;
+  if (route.body == Body::kJson && route.prepare == nullptr && job->call.body.size() > body_bytes_max)
+    return job->reply(ReplyFor({.status = 413, .error = "body too large"}));
   if (route.body == Body::kJson) job->body = canon::Parse(job->call.body, canon::Mode::kStrict);
   if (route.prepare != nullptr) {
     canon::Json* body = job->body && *job->body ? &**job->body : nullptr;

@@ -156,6 +156,7 @@ void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
   Group group{.now = core_.clock.Now(), .mono = core_.clock.Mono()};
   EndWaiting(group, core_.draining);
   RunChores(group);
+  std::vector<std::unique_ptr<Job>> follows;
   for (auto& job : jobs) {
     switch (job->kind) {
       case Job::Kind::kCall: RunCall(group, std::move(job)); continue;
@@ -165,7 +166,7 @@ void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
         job->answer = allowed ? PlaneReply{} : ReplyFor(allowed.error());
         break;
       }
-      case Job::Kind::kFollow: RunFollow(*job); break;
+      case Job::Kind::kFollow: follows.push_back(std::move(job)); continue;
       case Job::Kind::kWork: {
         const auto done = InGroup(group, [&](plane::Change& change) { return job->work(core_, change); });
         job->answer = done ? PlaneReply{} : ReplyFor(done.error());
@@ -177,6 +178,10 @@ void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
   }
   ServeWaiting(group);
   Finish(group);
+  for (auto& job : follows) {  // only now: a follower sees nothing that could still be undone
+    RunFollow(*job);
+    Reply(*job);
+  }
 }
 
 Answer<> PlaneWorker::Begin(Group& group) {

@@ -14,6 +14,7 @@ using canon::Json;
 using plane::Capability;
 
 constexpr std::size_t kIdempotencyKeyMax = 255;
+constexpr std::size_t kRequestBytesMax = 24u << 20;
 constexpr Millis kIdempotentFor = std::chrono::hours{24};
 
 using Decoded = Answer<plane::Submission>;
@@ -29,6 +30,8 @@ bool IsIdempotencyKey(std::string_view key) {
 }
 
 Answer<PlaneReply> PostRun(Asked& asked) {
+  // What is kept of it repeats the prompt and must stay readable under the bounds of canon::Parse.
+  if (asked.call.body.size() > kRequestBytesMax) return plane::Plain(413, "body too large");
   auto& decoded = *static_cast<Decoded*>(asked.prepared.get());
   const plane::Submission& submission = WRIT_ANSWER(decoded);
   if (submission.dry_run) return JsonReply(WRIT_ANSWER(plane::PreviewRun(asked.core, *asked.principal, submission.request)));

@@ -110,6 +110,7 @@ TEST_F(PlaneServiceTest, Attack35_ChainsThatAreNone) {
       {"invalid request: events.0.ts: must be a timestamp such as 2026-01-02T03:04:05.678Z", [](Json& e) { e.Set("ts", "now"); }},
       {"invalid request: events.0.seq: must be a whole number", [](Json& e) { e.Set("seq", 3.5); }},
       {"invalid request: events.0.version: must be warrant.event.v1", [](Json& e) { e.Remove("version"); }},
+      {"invalid request: events.0.has a member that entries do not have", [](Json& e) { e.Set("runId", "run_other"); }},
       {"invalid request: events.0.must be an object", [](Json& e) { e = nullptr; }},
   };
   for (const auto& c : cases) {
