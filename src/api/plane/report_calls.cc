@@ -85,7 +85,8 @@ Answer<PlaneReply> PostCompletion(Asked& asked) {
 }
 
 Answer<PlaneReply> GetBundle(Asked& asked) {
-  return PlaneReply{.body = WRIT_ANSWER(plane::BundleText(asked.core, asked.parameter(0)))};
+  std::string text = WRIT_ANSWER(plane::BundleText(asked.core, asked.parameter(0)));
+  return PlaneReply{.body = std::move(text)};
 }
 
 constexpr Route kRoutes[] = {
