@@ -236,7 +236,7 @@ void PlaneWorker::RunChores(Group& group) {
   if (const auto lease = core_.leases.NextEnd(), queue = core_.queue.NextEnd();
       (lease && *lease <= group.mono) || (queue && *queue <= group.mono)) {
     const auto done = InGroup(group, [&](plane::Change& change) -> Answer<> {
-      WRIT_ANSWER(plane::EndWhatIsOver(core_, change));
+      [[maybe_unused]] const auto ended = WRIT_ANSWER(plane::EndWhatIsOver(core_, change));
       return {};
     });
     if (!done) log("end what is over", done.error());

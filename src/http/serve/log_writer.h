@@ -25,7 +25,7 @@ class LogWriter {
   std::condition_variable changed_;
   std::string waiting_;
   std::size_t lost_ = 0;
-  bool stop_ = false, done_ = false;
+  bool stop_ = false;
   std::thread thread_;
 };
 
