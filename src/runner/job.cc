@@ -158,7 +158,7 @@ Result<Job> PrepareJob(const contract::Contract& contract, const std::vector<con
   }
   job.spec.accepted = job.writ ? isolation::Mechanisms(job.writ->accept.begin(), job.writ->accept.end()) : options.accepted;
   job.spec.kill_on_output_limit = job.writ && job.writ->kill_on_output_limit;
-  if (job.writ && job.writ->terminal) job.spec.terminal.emplace();
+  if (job.writ && job.writ->terminal) job.spec.terminal = isolation::SessionSpec::Terminal{};
   if (prepared.log_bytes_max) ApplyLogLimit(job, *prepared.log_bytes_max);
 
   if (prepared.kind == contract::ExecutionKind::kShell) {
