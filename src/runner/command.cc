@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "base/escape.h"
 #include "base/units.h"
@@ -140,6 +141,11 @@ Result<CommandSettings> ParseCommand(std::span<const std::string_view> arguments
       }
       WRIT_TRY("writ runner", Apply(settings, word, value));
     }
+  }
+  if (!options.dir.empty() && options.dir.front() != '/') {
+    std::error_code failed;
+    options.dir = std::filesystem::absolute(options.dir, failed).string();
+    if (failed) return Fail(Code::kInvalid, "--dir: the working directory cannot be named: {}", failed.message());
   }
   if (!settings.help && options.plane_url.empty()) return Fail(Code::kInvalid, "--plane URL or $WARRANT_PLANE_URL is needed");
   return settings;

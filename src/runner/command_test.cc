@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "sys/file.h"
 
 namespace writ::runner {
@@ -35,6 +37,12 @@ TEST(RunnerCommand, ReadsEveryOption) {
   EXPECT_EQ(options.agents[0].directory, "/opt/claude");
   EXPECT_EQ(options.agents[0].bin, "bin");
   EXPECT_EQ(options.inherit.allow.back(), "Y_*");
+}
+
+TEST(RunnerCommand, ARelativeDirectoryStartsAtTheWorkingDirectory) {
+  const auto settings = Parse({"--plane", "http://127.0.0.1:1", "--dir", "runner"});
+  ASSERT_TRUE(settings) << settings.error().what;
+  EXPECT_EQ(settings->options.dir, std::filesystem::current_path().string() + "/runner");
 }
 
 TEST(RunnerCommand, TakesTheOriginalsVariables) {
