@@ -7,12 +7,16 @@ namespace writ::plane {
 
 using canon::Json;
 
-void KeptRun::Observe(const Json& entry) {
+void KeptRun::Observe(const Json& entry, std::size_t text_bytes) {
   facts.Observe(entry);
+  bytes += text_bytes;
   const Json* event = entry.Find("event");
   const std::string* type = event == nullptr ? nullptr : event->FindString("type");
   if (type == nullptr) return;
-  if (IsRemembered(*type)) ++remembered;
+  if (IsRemembered(*type)) {
+    ++remembered;
+    remembered_bytes += text_bytes;
+  }
   if (*type != "artifact.created") return;
   const std::string* kind = event->FindString("kind");
   const std::string* hash = event->FindString("hash");
@@ -41,7 +45,7 @@ Result<std::unique_ptr<KeptRun>> ChainBook::Load(std::string_view id) {
       if (!entry) return Fail(Code::kCorrupt, "event {} of run {} is not JSON", run->chain.count(), id);
       if (const auto broken = WRIT_TRY("read events", run->chain.Accept(*entry)))
         return Fail(Code::kCorrupt, "run {}: event chain broken at seq {}: {}", id, broken->seq, broken->reason);
-      run->Observe(*entry);
+      run->Observe(*entry, text.size());
     }
     if (texts.size() < kPage) break;
   }
@@ -101,7 +105,7 @@ Result<> ChainBook::Store(Change& change, KeptRun& run, std::span<const Json> en
   }
   WRIT_TRY("append events", change->AppendEvents(run.id, rows));
   change.OnUndo([this, id = run.id] { Forget(id); });
-  for (const auto& entry : entries) run.Observe(entry);
+  for (std::size_t i = 0; i < entries.size(); ++i) run.Observe(entries[i], texts[i].size());
   run.chain = end;
   if (watcher_ != nullptr && watcher_->Watches(run.id))
     change.AfterCommit([watcher = watcher_, id = run.id, first, kept = std::move(texts)]() mutable {

@@ -30,9 +30,10 @@ struct KeptRun {
   std::vector<std::pair<std::string, std::string>> artifacts{};  ///< kind and hash of artifact.created
 
   std::size_t remembered = 0;  ///< entries that facts keep something of (event_schema.h)
+  std::size_t bytes = 0, remembered_bytes = 0;  ///< text of all entries, and of those
 
-  /// Takes an entry that continues the chain.
-  void Observe(const canon::Json& entry);
+  /// Takes an entry that continues the chain, whose text is that long.
+  void Observe(const canon::Json& entry, std::size_t text_bytes);
 };
 
 /// Sees what is appended, after it is durable: followers of a run.

@@ -12,6 +12,8 @@
 namespace writ::plane {
 namespace {
 
+constexpr std::size_t kArtifactsMax = 100000;  // of one receipt
+
 using canon::Json;
 using storage::RunStatus;
 
@@ -57,6 +59,7 @@ Answer<std::vector<std::string>> BlobsOf(const Json& receipt) {
   for (const Json& artifact : artifacts->array()) {
     if (!artifact.is_string()) return InvalidRequest({"receipt.workspaceOut.artifactHashes: must be hashes"});
     hashes.push_back(artifact.string());
+    if (hashes.size() > kArtifactsMax) return InvalidRequest({"receipt.workspaceOut.artifactHashes: too many"});
   }
   std::set<std::string> seen;
   std::erase_if(hashes, [&](const std::string& hash) { return !seen.insert(hash).second; });
@@ -75,10 +78,11 @@ Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::ve
   if (!missing.empty()) return BadRequest(fmt::format("receipt names blobs that are not stored: {}", missing));
   if (!hashes.empty()) WRIT_ANSWER(core.blobs.MakeDurable(hashes));
   // Everything the chain names and that is there stays as long as the run does.
+  const std::set<std::string_view> listed(hashes.begin(), hashes.end());
   std::set<std::pair<std::string, std::string>> named;
   for (const auto& [kind, hash] : run.artifacts) {
     if (!crypto::IsHash(hash) || !named.emplace(kind, hash).second) continue;
-    if (std::ranges::find(hashes, hash) == hashes.end() && !WRIT_ANSWER(core.blobs.Has(hash))) continue;
+    if (!listed.contains(hash) && !WRIT_ANSWER(core.blobs.Has(hash))) continue;
     WRIT_ANSWER(change->AddArtifact(run.id, {.kind = kind, .name = hash, .hash = hash}));
   }
   std::set<std::string_view> kept;

@@ -107,7 +107,7 @@ Answer<> TakeEvents(Core& core, Change& change, KeptRun& run, const EventBatch& 
   std::uint64_t seq = run.chain.count();
   std::string_view prev = run.chain.head();
   bool ended = !run.facts.terminal.empty();
-  std::size_t remembered = run.remembered;
+  std::size_t remembered = run.remembered, bytes = run.bytes, remembered_bytes = run.remembered_bytes;
   for (std::size_t i = known; i < batch.entries.size(); ++i, ++seq) {
     const Json& entry = batch.entries[i];
     if (batch.seqs[i] != seq) return Rejected(seq, "sequence gap");
@@ -119,6 +119,10 @@ Answer<> TakeEvents(Core& core, Change& change, KeptRun& run, const EventBatch& 
     ended = type == "run.completed" || type == "run.failed" || type == "run.cancelled";
     if (IsRemembered(type) && ++remembered > kRememberedMax)
       return Plain(413, fmt::format("a run has at most {} events that its receipt repeats", kRememberedMax));
+    bytes += batch.texts[i].size();
+    if (IsRemembered(type)) remembered_bytes += batch.texts[i].size();
+    if (!ended && (bytes > kRunBytesMax || remembered_bytes > kRememberedBytesMax))  // its end is always taken
+      return Plain(413, "the events of this run are too large together");
   }
   const auto end = contract::EventChain::Resume(seq, std::string(prev));
   WRIT_ANSWER(core.chains.Store(change, run, std::span(batch.entries).subspan(known),

@@ -16,6 +16,8 @@ inline constexpr std::size_t kBatchMax = 100000;             ///< entries of one
 inline constexpr std::uint64_t kEventsPerRunMax = 4000000;
 inline constexpr std::size_t kEntryBytesMax = 256 << 10;     ///< text of one entry
 inline constexpr std::size_t kRememberedMax = 100000;        ///< entries of a run that its receipt repeats
+inline constexpr std::size_t kRunBytesMax = 1u << 30;          ///< text of all entries of a run
+inline constexpr std::size_t kRememberedBytesMax = 32u << 20;  ///< text of those that its receipt repeats
 
 /// Entries of a post, checked as far as no state is needed, so that any thread can do it.
 struct EventBatch {

@@ -108,6 +108,24 @@ TEST_F(PlaneAttackTest, Attack37_ClaimTokensOpenOneRunForOneRunner) {
   EXPECT_EQ(Ask({.method = "POST", .path = "/v1/blobs", .authorization = "Bearer " + forged, .body = "x"}).status, 401);
 }
 
+TEST_F(PlaneAttackTest, Attack37_WhatAReceiptRepeatsIsBoundedAndTheRunStillEnds) {
+  const auto runner = Enrol();
+  const std::string id = AddRun();
+  auto claimed = *Claim(runner, Ours());
+  const std::string wide(200 << 10, 'x');
+  Said said;
+  for (int i = 0; i < 400; ++i) {
+    auto more = claimed;
+    more.Add(contract::event::Extension("writ.output.collected", Json::Of({{"name", wide}, {"sha256", std::string(64, 'a')}, {"bytes", 1}})));
+    said = Post(more.Path("events"), more.EventsBody());
+    if (said.status != 200) break;
+    claimed = std::move(more);
+  }
+  EXPECT_EQ(said.status, 413) << said.text.substr(0, 200);
+  claimed.Add(contract::event::RunFailed("session_failed", "too much to say"));
+  EXPECT_EQ(Post(claimed.Path("events"), claimed.EventsBody()).status, 200);
+}
+
 TEST_F(PlaneAttackTest, Attack39_PathsAndIdsThatAreNone) {
   for (const char* path : {"/v1/runs/../principals", "/v1/runs/%2e%2e/bundle", "/v1/runs//bundle", "/v1/runs/a b/bundle",
                            "/v1/runs/run_1/bundle/", "//v1/principals", "/v1/principals/", "/v1/blobs/../../etc/passwd",
