@@ -77,6 +77,8 @@ Result<std::vector<SocketAddress>> Addresses(const std::string& host, std::uint1
       [[maybe_unused]] const ssize_t told = ::write(look_up->done.get(), &one, sizeof(one));
     }).detach();
     WRIT_TRY("look the name up", cancellation.Wait(look_up->done.get(), POLLIN, deadline));
+    std::uint64_t told = 0;
+    if (::read(look_up->done.get(), &told, sizeof(told)) != sizeof(told)) return FailErrno("eventfd");
   }
   if (look_up->addresses.empty()) return Fail(Code::kUnavailable, "{}", look_up->failure.empty() ? "no address" : look_up->failure);
   return std::move(look_up->addresses);

@@ -50,9 +50,10 @@ class PlaneService::Impl {
       core->secrets = [](std::string_view) -> Result<std::optional<crypto::SecretBytes>> { return std::nullopt; };
     if (options.log) core->log = options.log;
 
-    const auto transaction = WRIT_TRY("bootstrap principals", store->Begin());
+    auto transaction = WRIT_TRY("bootstrap principals", store->Begin());
     WRIT_TRY("start", plane::AssertBootstrap(*store, *transaction, options.admin_token, options.enroll_token, clock.Now()));
     WRIT_TRY("bootstrap principals", transaction->Commit(storage::Durability::kDurable));
+    transaction.reset();  // the store belongs to the worker's thread from its start on
     WRIT_TRY("start", plane::Restore(*core));
     worker = std::make_unique<PlaneWorker>(*core);
     worker->Start();
