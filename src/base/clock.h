@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -27,18 +28,21 @@ class SystemClock final : public Clock {
   MonoTime Mono() const override;
 };
 
-/// A clock that stands still until told otherwise; for tests.
+/// A clock that stands still until told otherwise; for tests. One thread tells it, any may look.
 class FakeClock final : public Clock {
  public:
   explicit FakeClock(WallTime now) : now_(now) {}
-  WallTime Now() const override { return now_; }
-  MonoTime Mono() const override { return mono_; }
-  void Advance(Millis by) { now_ += by, mono_ += by; }
-  void SetWall(WallTime now) { now_ = now; }  ///< a jump: monotonic time does not move
+  WallTime Now() const override { return now_.load(); }
+  MonoTime Mono() const override { return mono_.load(); }
+  void Advance(Millis by) {
+    now_.store(now_.load() + by);
+    mono_.store(mono_.load() + by);
+  }
+  void SetWall(WallTime now) { now_.store(now); }  ///< a jump: monotonic time does not move
 
  private:
-  WallTime now_;
-  MonoTime mono_{};
+  std::atomic<WallTime> now_;
+  std::atomic<MonoTime> mono_{MonoTime{}};
 };
 
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the form that is hashed (docs/formats/evidence.md).
