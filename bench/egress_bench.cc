@@ -23,8 +23,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "bare_relay.h"
 #include "egress/dns_stub.h"
 #include "egress/proxy.h"
 #include "net/dns_message.h"
@@ -33,7 +35,7 @@ namespace writ::egress {
 namespace {
 
 constexpr std::size_t kRequestBytes = 64;
-constexpr std::size_t kBulkBytes = 256U << 20;
+constexpr std::size_t kBulkBytes = 1U << 30;
 constexpr int kRounds = 5, kKeptConnections = 32, kKeptRequests = 40'000, kNewAtOnce = 16, kNewEach = 150;
 constexpr int kIdleTunnels = 10'000;
 
@@ -117,6 +119,7 @@ void Serve(const sys::UniqueFd& listener) {
 struct Route {
   std::string name;
   std::uint16_t proxy = 0, server = 0;
+  pid_t process = 0;  ///< the proxy's, where there is one
   sys::UniqueFd Open() const {
     sys::UniqueFd fd = Connect(proxy != 0 ? proxy : server);
     if (proxy == 0) return fd;
@@ -217,18 +220,19 @@ policy::EgressRules GrantAll() {
   return rules;
 }
 
-/// Runs `work` in a process that ends with this one.
-pid_t Spawn(const std::function<void()>& work) {
+/// Runs `work` in a process of that name, which ends with this one.
+pid_t Spawn(const char* name, const std::function<void()>& work) {
   const pid_t pid = ::fork();
   if (pid < 0) Die("fork");
   if (pid > 0) return pid;
+  ::prctl(PR_SET_NAME, name);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   work();
   std::exit(0);
 }
 
 pid_t SpawnProxy(sys::UniqueFd& http, sys::UniqueFd& dns) {
-  return Spawn([&] {
+  return Spawn("writ", [&] {
     Doors doors;
     doors.http_proxy = std::move(http);
     doors.dns_udp4 = std::move(dns);
@@ -277,7 +281,7 @@ void AddPeer(std::vector<Route>& routes, std::vector<pid_t>& children, const std
                             "/dev/null\n"
                             "pid_filename none\ncoredump_dir {}\nshutdown_lifetime 0 seconds\nvisible_hostname x\n",
                             port, folder));
-  children.push_back(Spawn([&] {
+  children.push_back(Spawn(program.c_str(), [&] {
     const int null = ::open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
     if (program == "tinyproxy")
@@ -286,7 +290,7 @@ void AddPeer(std::vector<Route>& routes, std::vector<pid_t>& children, const std
       ::execl(path.c_str(), path.c_str(), "-N", "-f", config.c_str(), nullptr);
     ::_exit(127);
   }));
-  if (WaitForPort(port)) return routes.push_back({program, port, server}), void();
+  if (WaitForPort(port)) return routes.push_back({program, port, server, children.back()}), void();
   std::puts(fmt::format("{} does not start here", program).c_str());
 }
 
@@ -298,28 +302,54 @@ std::size_t ResidentKib(pid_t pid) {
   return 0;
 }
 
+/// Processor time a process has used so far, in seconds.
+double CpuSeconds(pid_t process) {
+  clockid_t clock{};
+  timespec used{};
+  if (process == 0 || ::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+double MedianOf(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+/// Every round asks every route once; a ratio is of one round, so that what disturbs a round disturbs both sides of it.
 void CompareRoutes(const std::vector<Route>& routes, std::string_view only) {
   struct Figure {
     const char* name;
     const char* unit;
     double (*measure)(const Route&);
+    double exchanges;
+    const char* exchange;
   };
-  for (const Figure& figure :
-       {Figure{"bulk through one tunnel", "MiB/s", Bulk}, Figure{"requests over 32 kept tunnels", "1/s", Kept},
-        Figure{"new tunnels, 16 at once", "1/s", New}, Figure{"median round trip", "us", Latency}}) {
+  for (const Figure& figure : {Figure{"bulk through one tunnel", "MiB/s", Bulk, kBulkBytes >> 20, "MiB"},
+                               Figure{"requests over 32 kept tunnels", "1/s", Kept, kKeptRequests, "request"},
+                               Figure{"new tunnels, 16 at once", "1/s", New, kNewAtOnce * kNewEach, "tunnel"},
+                               Figure{"median round trip", "us", Latency, 3'000, "trip"}}) {
     if (std::string_view(figure.name).find(only) == std::string_view::npos) continue;
-    std::map<std::string, std::vector<double>> results;
+    struct Series {
+      std::vector<double> results, ratios, cpu_us;
+    };
+    std::map<std::string, Series> all;
     for (int round = 0; round < kRounds; ++round) {
-      for (const auto& route : routes) results[route.name].push_back(figure.measure(route));
+      for (const auto& route : routes) {
+        const double before = CpuSeconds(route.process);
+        Series& series = all[route.name];
+        series.results.push_back(figure.measure(route));
+        series.ratios.push_back(series.results.back() / all[routes.front().name].results.back());
+        series.cpu_us.push_back((CpuSeconds(route.process) - before) * 1e6 / figure.exchanges);
+      }
     }
     std::printf("%s\n", figure.name);
-    double direct = 0;
     for (const auto& route : routes) {
-      auto& values = results[route.name];
-      std::ranges::sort(values);
-      const double median = values[values.size() / 2];
-      if (direct == 0) direct = median;
-      std::printf("  %-10s %10.1f %-6s %5.2f of direct\n", route.name.c_str(), median, figure.unit, median / direct);
+      const Series& series = all[route.name];
+      const auto [least, most] = std::ranges::minmax(series.ratios);
+      std::printf("  %-10s %10.1f %-6s %5.2f of direct (%.2f-%.2f)", route.name.c_str(), MedianOf(series.results),
+                  figure.unit, MedianOf(series.ratios), least, most);
+      if (route.process != 0) std::printf(", %.1f us of processor per %s", MedianOf(series.cpu_us), figure.exchange);
+      std::puts("");
     }
   }
 }
@@ -363,8 +393,8 @@ void DnsAnswers(std::uint16_t port) {
   std::printf("DNS stub without sockets: %.0f answers/s\n", kQuestions / alone);
 }
 
-/// `only`: figures whose name holds it; "" for all.
-int Main(std::string_view only) {
+/// `only`: figures whose name holds it; "" for all. `who`: the routes that take part, "" for all.
+int Main(std::string_view only, std::string_view who) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   const rlimit most{65'536, 65'536};  // needs privilege where the hard limit is lower
@@ -375,19 +405,25 @@ int Main(std::string_view only) {
   ::getrlimit(RLIMIT_NOFILE, &files);
   std::string folder = "/tmp/egress_bench.XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) Die("mkdtemp");
-  std::uint16_t server_port = 0, http_port = 0, dns_port = 0;
+  std::uint16_t server_port = 0, http_port = 0, bare_port = 0, dns_port = 0;
   sys::UniqueFd server = Listen(SOCK_STREAM, server_port), http = Listen(SOCK_STREAM, http_port);
-  sys::UniqueFd dns = Listen(SOCK_DGRAM, dns_port);
-  std::vector<pid_t> children{Spawn([&] { Serve(server); }), SpawnProxy(http, dns)};
+  sys::UniqueFd bare = Listen(SOCK_STREAM, bare_port), dns = Listen(SOCK_DGRAM, dns_port);
+  std::vector<pid_t> children{Spawn("server", [&] { Serve(server); }), SpawnProxy(http, dns),
+                              Spawn("bare", [&] { bench::BareRelay(bare.get(), server_port).Run(); })};
   const pid_t proxy = children[1];
-  server.Reset(), http.Reset(), dns.Reset();
-  std::vector<Route> routes{{"direct", 0, server_port}, {"writ", http_port, server_port}};
-  AddPeer(routes, children, "tinyproxy", server_port, folder);
-  AddPeer(routes, children, "squid", server_port, folder);
+  server.Reset(), http.Reset(), bare.Reset(), dns.Reset();
+  std::vector<Route> routes{{"direct", 0, server_port},
+                            {"writ", http_port, server_port, proxy},
+                            {"bare", bare_port, server_port, children[2]}};
+  for (const char* peer : {"tinyproxy", "squid"}) {
+    if (who.empty() || who.find(peer) != std::string_view::npos) AddPeer(routes, children, peer, server_port, folder);
+  }
+  const Route served = {"writ", http_port, server_port, proxy};
+  if (!who.empty()) std::erase_if(routes, [&](const Route& route) { return who.find(route.name) == std::string_view::npos; });
   CompareRoutes(routes, only);
   if (std::string_view("DNS").find(only) != std::string_view::npos) DnsAnswers(dns_port);
   if (std::string_view("idle").find(only) != std::string_view::npos)
-    IdleTunnels(routes[1], proxy, std::min(kIdleTunnels, static_cast<int>(files.rlim_cur / 2) - 100));
+    IdleTunnels(served, proxy, std::min(kIdleTunnels, static_cast<int>(files.rlim_cur / 2) - 100));
   for (const pid_t child : children) ::kill(child, SIGKILL), ::waitpid(child, nullptr, 0);
   for (const char* name : {"/tinyproxy.conf", "/squid.conf"}) ::unlink((folder + name).c_str());
   ::rmdir(folder.c_str());
@@ -397,4 +433,4 @@ int Main(std::string_view only) {
 }  // namespace
 }  // namespace writ::egress
 
-int main(int argc, char** argv) { return writ::egress::Main(argc > 1 ? argv[1] : ""); }
+int main(int argc, char** argv) { return writ::egress::Main(argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : ""); }

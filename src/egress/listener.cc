@@ -1,11 +1,11 @@
 #include "egress/listener.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+
+#include "egress/sockets.h"
 
 namespace writ::egress {
 namespace {
@@ -18,8 +18,7 @@ Listener::Listener(Core& core, sys::UniqueFd door, Serve serve)
 Result<> Listener::Start() {
   const int flags = ::fcntl(door_.get(), F_GETFL);
   if (flags < 0 || ::fcntl(door_.get(), F_SETFL, flags | O_NONBLOCK) != 0) return FailErrno("fcntl O_NONBLOCK");
-  const int on = 1;  // accepted sockets inherit it; without it only slower
-  static_cast<void>(::setsockopt(door_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  ServeThisHost(door_.get());
   return watch_.Start(core_.loop, door_.get(), *this);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <string_view>
 
 namespace writ::egress {
 namespace {
@@ -74,6 +75,13 @@ Result<Endpoint> RedirectedFrom(int socket) {
     return FailErrno("getsockopt SO_ORIGINAL_DST");
   }
   return FromSockaddr(storage, length);
+}
+
+void ServeThisHost(int listener) {
+  constexpr std::string_view kUnpaced = "reno";
+  const int on = 1;  // without these two only slower
+  static_cast<void>(::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  static_cast<void>(::setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, kUnpaced.data(), kUnpaced.size()));
 }
 
 void ResetOnClose(int socket) {

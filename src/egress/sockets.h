@@ -17,6 +17,11 @@ Result<Endpoint> LocalEndpoint(int socket);
 /// Where netfilter's redirect took a connection from: SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST. Errors: kNotFound when it
 /// was not redirected. Source: linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h.
 Result<Endpoint> RedirectedFrom(int socket);
+/// What this listener accepts comes from this host, where no network is between the two ends: it sends without delay, and
+/// under a congestion control that does not pace ("reno", which everyone may choose; a system whose default is BBR would
+/// measure and pace loopback, at a third of the throughput). Accepted sockets inherit both. Source: tcp(7), TCP_NODELAY,
+/// TCP_CONGESTION.
+void ServeThisHost(int listener);
 /// Makes close(2) send a reset instead of an orderly end (socket(7), SO_LINGER).
 void ResetOnClose(int socket);
 
