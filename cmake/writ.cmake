@@ -145,11 +145,11 @@ function(writ_guest)
 endfunction()
 
 # writ_test(NAME x SOURCES a_test.cc LIBS writ::base ... [LABELS isolation] [TIMEOUT seconds] [DEFINES ...])
-# Labels the scripts know: `isolation` (starts real cells; left out of sanitizer builds), `serial` (measures, so it runs
-# alone and not under sanitizers), `threads` (runs under TSan too; set by itself where the sources use threads).
+# Labels the scripts know: `isolation` (starts real cells; not built with sanitizers), `serial` (measures, so it runs
+# alone; not built with sanitizers), `threads` (runs under TSan too; set by itself where the sources use threads).
 function(writ_test)
   cmake_parse_arguments(ARG "NO_PCH" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;DEFINES" ${ARGN})
-  if(NOT WRIT_TESTS)
+  if(NOT WRIT_TESTS OR (WRIT_SANITIZE AND ARG_LABELS MATCHES "isolation|serial"))
     return()
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
