@@ -77,6 +77,9 @@ double Microseconds(const std::function<void()>& body) {
   return std::chrono::duration<double, std::micro>(SteadyClock::now() - before).count();
 }
 
+/// Lets a jail have its next cell ready and the kernel take the last one down, as a service that waits would.
+void Settle() { ::usleep(6000); }
+
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -135,16 +138,20 @@ void CompareStarts(int rounds) {
     std::unique_ptr<Session> session;
     warm.push_back(Microseconds([&] { session = RunTrue(*warm_backend, sink); }));
     session.reset();
+    Settle();
     cold.push_back(Microseconds([&] { session = RunTrue(*cold_backend, sink); }));
     session.reset();
+    Settle();
     first.push_back(Microseconds([&] {
       auto backend = Open(0);
       session = RunTrue(*backend, sink);
     }));
     session.reset();
+    Settle();
     if (have_bwrap) peer.push_back(Microseconds([&] { ForkExec(bwrap); }));
+    Settle();
     whole.push_back(Microseconds([&] { ForkExec(run); }));
-    ::usleep(6000);  // lets the jail have its next cell ready, as a waiting service would
+    Settle();
   }
   std::filesystem::remove_all(state);
   const double p = Median(plain), w = Median(warm), c = Median(cold), f = Median(first), all = Median(whole);

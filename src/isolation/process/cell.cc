@@ -11,6 +11,7 @@
 
 #include "isolation/process/init.h"
 #include "isolation/process/messages.h"
+#include "sys/placement.h"
 #include "sys/socket.h"
 
 #ifndef CLONE_INTO_CGROUP
@@ -37,7 +38,7 @@ Result<> MapIds(pid_t pid, const CellIds& ids) {
 }  // namespace
 
 Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Limits& expected,
-                        const RootMaker& custom_root) {
+                        const RootMaker& custom_root, Need need) {
   Cell cell;
   cell.ids_ = WRIT_TRY("ids", identity.Claim());
   PreparedLayer root;
@@ -45,6 +46,7 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
   if (cgroups.JoinedAtBirth()) cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
   auto [ours, theirs] = WRIT_TRY("control socket", sys::SeqpacketPair());
   cell.control_ = std::move(ours);
+  auto [stub_ours, stub_theirs] = WRIT_TRY("socket of the guest's process", sys::SeqpacketPair());
 
   int pidfd = -1;
   clone_args arguments{};
@@ -56,26 +58,32 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<std::uint64_t>(cell.cgroup_.into());
   }
+  const auto processors = sys::Processors::Own();
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return FailErrno("clone a cell");
   if (pid == 0) {
     InitSetup setup;
     setup.control = std::move(theirs);
+    setup.stub_control = std::move(stub_theirs);
     setup.ids = &cell.ids_;
     setup.cgroups = &cgroups;
     setup.custom_root = std::move(root.mount);
     setup.limits = expected;
     setup.groups = identity.groups();
+    setup.processors = processors;
+    setup.running_max = need == Need::kNow ? 3 : 2;
     cell.control_.Reset();
     RunInit(std::move(setup));
   }
   cell.pidfd_ = sys::UniqueFd{pidfd};
+  if (need == Need::kNow) processors.StartOnOther(static_cast<pid_t>(pid), 2);
   WRIT_TRY("map ids", MapIds(static_cast<pid_t>(pid), cell.ids_));
   WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kMapped), {}, Deadline::After(Millis{1000})));
   if (!cgroups.JoinedAtBirth()) cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
   std::vector<int> tasks;
   for (const sys::UniqueFd& file : cell.cgroup_.tasks()) tasks.push_back(file.get());
-  WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kJoin), tasks, Deadline::After(Millis{1000})));
+  for (const sys::UniqueFd* member : {&stub_ours, &cell.control_})
+    WRIT_TRY("start PID 1", sys::SendMessage(*member, AsBytes(kJoin), tasks, Deadline::After(Millis{1000})));
   return cell;
 }
 

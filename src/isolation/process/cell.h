@@ -16,11 +16,15 @@ class Cell {
   /// Makes another root file system for a cell with these ids; empty: the host's system directories.
   using RootMaker = std::function<Result<PreparedLayer>(const CellIds&)>;
 
+  /// Whether somebody waits for the cell. Then its PID 1 starts on a processor that is free, beside the jail; a cell made
+  /// ahead leaves that one to the client, who works meanwhile.
+  enum class Need { kAhead, kNow };
+
   /// Forks PID 1 into new namespaces and maps its ids.
   /// Errors: kExhausted (ids, processes), kDenied, kUnavailable (a namespace kind is missing).
   /// Source: clone(2) clone3, user_namespaces(7).
   static Result<Cell> Make(const Identity& identity, CgroupPlan& cgroups, const Limits& expected,
-                           const RootMaker& custom_root);
+                           const RootMaker& custom_root, Need need);
   Cell(Cell&&) = default;
   Cell& operator=(Cell&& other) noexcept;
   ~Cell();

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -41,6 +42,24 @@ Result<> BecomeSetupUser(const CellIds& ids) {
   if (!ids.whole_range) return {};
   if (::setgroups(0, nullptr) != 0) return FailErrno("drop supplementary groups");
   if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return FailErrno("become the cell's id 0");
+  return {};
+}
+
+void CloseAllBut(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned first = 3;
+  for (const int fd : kept) {
+    if (fd < 3) continue;
+    if (static_cast<unsigned>(fd) > first) ::syscall(SYS_close_range, first, static_cast<unsigned>(fd) - 1, 0u);
+    first = static_cast<unsigned>(fd) + 1;
+  }
+  ::syscall(SYS_close_range, first, ~0u, 0u);
+}
+
+Result<> EnterControlGroup(std::span<const sys::UniqueFd> tasks) {
+  for (const sys::UniqueFd& file : tasks)
+    if (::write(file.get(), "0", 1) != 1) return FailErrno("join the control group");
+  if (::unshare(CLONE_NEWCGROUP) != 0) return FailErrno("unshare the cgroup namespace");
   return {};
 }
 

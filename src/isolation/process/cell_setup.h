@@ -1,7 +1,9 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "isolation/process/identity.h"
@@ -19,6 +21,13 @@ bool EnterTimeNamespace();
 
 /// Becomes id 0 of the cell where the cell has a whole range of ids.
 Result<> BecomeSetupUser(const CellIds& ids);
+
+/// Closes every descriptor from 3 on that is not listed; negative ones are ignored.
+void CloseAllBut(std::vector<int> kept);
+
+/// Moves the calling process, which has one thread, into the groups whose `tasks` files these are (none: it was born in its
+/// group), and hides what is above them. Source: cgroups(7), cgroup_namespaces(7).
+Result<> EnterControlGroup(std::span<const sys::UniqueFd> tasks);
 
 /// From the launch on PID 1 ends processes and reads what they left, nothing else.
 Result<> KeepOnlyWhatIsNeeded();

@@ -18,6 +18,7 @@
 #include "isolation/process/identity.h"
 #include "isolation/process/messages.h"
 #include "isolation/process/seccomp/filter.h"
+#include "sys/placement.h"
 #include "sys/socket.h"
 
 namespace writ::isolation::process {
@@ -118,9 +119,10 @@ void EncodeExec(WireWriter& out, const GuestExec& exec) {
 }
 
 /// Runs what PID 1 sends. Only returns when nothing was executed: the reason for PID 1.
-Result<int> Follow(const sys::UniqueFd& socket) {
+Result<int> Follow(const sys::UniqueFd& socket, const sys::Processors& processors) {
   auto message = WRIT_TRY("hear from PID 1", sys::ReceiveMessage(socket, kMessageBytesMax, Deadline::Never()));
   if (message.end) ::_exit(0);
+  processors.GiveBack();
   WireReader in(message.bytes);
   GuestExec exec;
   const bool terminal = in.U32() != 0, landlock = in.U32() != 0;
@@ -164,7 +166,15 @@ Result<std::vector<sys::UniqueFd>> EnterOwnNamespaces() {
   return names;
 }
 
-[[noreturn]] void RunStub(sys::UniqueFd socket, bool switch_ids) {
+/// Waits for the control group's files and joins by each.
+Result<> JoinControlGroup(const sys::UniqueFd& jail) {
+  const auto message = WRIT_TRY("hear from the jail", sys::ReceiveMessage(jail, kMessageBytesMax, Deadline::After(kAnswerWait)));
+  if (message.end) ::_exit(0);
+  if (AsText(message.bytes) != kJoin) return Fail(Code::kInternal, "the jail's message is not \"{}\"", kJoin);
+  return EnterControlGroup(message.fds);
+}
+
+[[noreturn]] void RunStub(sys::UniqueFd socket, sys::UniqueFd jail, bool switch_ids, const sys::Processors& processors) {
   const auto tell = [&](const Error* error, int exec_errno, std::span<const int> fds = {}) {
     WireWriter out;
     out.U32(static_cast<std::uint32_t>(exec_errno)).U32(error != nullptr);
@@ -178,12 +188,14 @@ Result<std::vector<sys::UniqueFd>> EnterOwnNamespaces() {
   {
     const auto namespaces = EnterOwnNamespaces();
     if (!namespaces) refuse(namespaces.error());
+    if (const Result<> joined = JoinControlGroup(jail); !joined) refuse(joined.error());
+    jail.Reset();
     if (const Result<> confined = Confine(switch_ids); !confined) refuse(confined.error());
     std::vector<int> fds;
     for (const sys::UniqueFd& name : *namespaces) fds.push_back(name.get());
     tell(nullptr, 0, fds);
   }
-  const Result<int> executed = Follow(socket);
+  const Result<int> executed = Follow(socket, processors);
   tell(executed ? nullptr : &executed.error(), executed ? *executed : 0);
   ::_exit(127);
 }
@@ -222,17 +234,16 @@ std::vector<std::string> LookUp(const std::string& name, const std::vector<std::
   return candidates;
 }
 
-Result<GuestStub> GuestStub::Fork(bool switch_ids) {
+Result<GuestStub> GuestStub::Fork(const sys::UniqueFd& jail, bool switch_ids) {
+  const auto processors = sys::Processors::Own();
   auto [ours, theirs] = WRIT_TRY("socket", sys::SeqpacketPair());
   const pid_t pid = ::fork();
   if (pid < 0) return FailErrno("fork the guest's process");
   if (pid == 0) {
-    // Nothing that PID 1 has open is for a guest: keep the own socket as 3, close the rest.
-    if (::dup3(theirs.get(), 3, O_CLOEXEC) < 0 && theirs.get() != 3) ::_exit(1);
-    if (::syscall(SYS_close_range, 4u, ~0u, 0u) != 0) ::_exit(1);
-    [[maybe_unused]] const int own = theirs.Release();
+    // Nothing else that PID 1 has open is for a guest.
+    CloseAllBut({theirs.get(), jail.get()});
     [[maybe_unused]] const int other = ours.Release();
-    RunStub(sys::UniqueFd{3}, switch_ids);
+    RunStub(std::move(theirs), sys::UniqueFd{jail.get()}, switch_ids, processors);
   }
   return GuestStub(pid, std::move(ours));
 }

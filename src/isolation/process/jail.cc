@@ -116,7 +116,7 @@ Result<> Jail::Refuse(const Error& error, bool offer) {
 Result<> Jail::Offer() {
   --wanted_;
   const auto make = [&]() -> Result<std::pair<Cell, Mechanisms>> {
-    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, expected_, {}));
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, expected_, {}, Cell::Need::kAhead));
     Mechanisms enforced = WRIT_TRY("limits", cell.cgroup().Apply(expected_));
     return std::pair{std::move(cell), std::move(enforced)};
   };
@@ -173,7 +173,7 @@ Result<> Jail::Give(const sys::Message& message) {
       directories = directories.subspan(1);
       root = [&](const CellIds& ids) { return PrepareRoot(root_directory, ids); };
     }
-    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root));
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root, Cell::Need::kNow));
     reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(take.limits));
     const Layers layers = WRIT_TRY("layers", Prepare(take, directories, cell.ids()));
     return Hand(std::move(cell), std::move(reply), layers);

@@ -235,11 +235,12 @@ Result<sys::UniqueFd> OverlayCustomRoot(const sys::UniqueFd& base, const sys::Un
 
 }  // namespace
 
-Result<RootBase> BeginRoot(const RootPlan& plan) {
-  ::umask(022);
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return FailErrno("make mounts private");
+namespace {
+
+/// What is not writable: system directories, /etc and the places of mounts.
+Result<sys::UniqueFd> MakeFixedPart(const RootPlan& plan) {
   auto base = WRIT_TRY("base", AttachBase());
-  if (plan.custom_root != nullptr) return RootBase{WRIT_TRY("custom root", OverlayCustomRoot(base, *plan.custom_root))};
+  if (plan.custom_root != nullptr) return OverlayCustomRoot(base, *plan.custom_root);
   WRIT_TRY("mount points", MakeMountPoints(base.get()));
   WRIT_TRY("system directories", MakeSystemDirectories(base.get()));
   WRIT_TRY("etc", MakeEtc(base.get()));
@@ -247,11 +248,16 @@ Result<RootBase> BeginRoot(const RootPlan& plan) {
   // cannot open it again either. Unmounting it instead would wait for a grace period of the kernel on every launch.
   if (::fchmodat(base.get(), ".cell", 0, 0) != 0) return FailErrno("close the building place");
   WRIT_TRY("root", sys::RestrictMount(base, kReadOnly, false));
-  return RootBase{std::move(base)};
+  return base;
 }
 
-Result<CellRoot> FinishRoot(const RootBase& base, const RootPlan& plan) {
-  const int root = base.root.get();
+}  // namespace
+
+Result<CellRoot> BuildRoot(const RootPlan& plan) {
+  ::umask(022);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return FailErrno("make mounts private");
+  const sys::UniqueFd base = WRIT_TRY("fixed part", MakeFixedPart(plan));
+  const int root = base.get();
   if (::fchdir(root) != 0) return FailErrno("chdir to the new root");
   WRIT_TRY("/dev", MakeDev(root));
   WRIT_TRY("/proc", MakeProc(root));

@@ -17,23 +17,17 @@ struct RootPlan {
   bool whole_range = false;                    ///< id 0 exists inside
 };
 
-/// A root that is being built.
-struct RootBase {
-  sys::UniqueFd root;  ///< with system directories and /etc; no /dev, /proc and writable places yet
-};
-
 /// The finished root. The process has pivoted into it; the host's mounts are gone from its namespace.
 struct CellRoot {
   sys::UniqueFd scratch;       ///< detached handle on the one writable tmpfs: tmp, work, out, shm, upper, overlay
 };
 
 /// Builds /usr (and its siblings, read-only), a generated /etc, own /proc and /dev, and /tmp /work /out /dev/shm on one
-/// tmpfs, then pivots. No host directory outside the system directories is bound. In two halves, so that a process forked
-/// between them can do its own preparation meanwhile; one that stands in "/" is moved along by the pivot.
+/// tmpfs, then pivots. No host directory outside the system directories is bound. A process forked before that stands in "/" is
+/// moved along by the pivot.
 /// Errors: the step that failed, with errno; the caller exits.
 /// Sources: pivot_root(2), mount_namespaces(7), proc(5).
-Result<RootBase> BeginRoot(const RootPlan& plan);
-Result<CellRoot> FinishRoot(const RootBase& base, const RootPlan& plan);
+Result<CellRoot> BuildRoot(const RootPlan& plan);
 
 /// Whether the tmpfs keeps the attributes that an overlay's upper layer needs. Source: user_namespaces(7), overlayfs.rst.
 bool UpperPossible(const CellRoot& root);
