@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "api/plane_for_test.h"
@@ -138,6 +139,55 @@ TEST_F(LocalConsent, Attack16_AnotherCommandOrPolicyIsAskedAboutAgain) {
   EXPECT_EQ(under_another.exit_code, 123);
   EXPECT_NE(under_another.run_id, other.run_id);
   EXPECT_EQ(By("bob", under_another.run_id).error().code, Code::kDenied);
+}
+
+TEST_F(LocalConsent, Attack16_AnotherValueOfTheCallersEnvironmentIsAskedAboutAgain) {
+  const auto with_value = [&](const std::string& value, const std::string& resume) {
+    CreateRun request = Request();
+    request.env = {{"TARGET", value, EnvSource::kCaller}};
+    request.resume = resume;
+    return Run(std::move(request));
+  };
+  const RunResult parked = with_value("staging", "");
+  const auto shown = NewPlane()->Approval(parked.run_id);
+  ASSERT_TRUE(shown) << shown.error().what;
+  const Json* bound = shown->Find("request")->Find("writ")->Find("bound");
+  ASSERT_NE(bound, nullptr);
+  EXPECT_EQ(bound->FindString("environment")->size(), 64u);
+  EXPECT_THAT(canon::Compact(*shown), testing::Not(HasSubstr("staging")));
+  ASSERT_TRUE(By("bob", parked.run_id));
+  const RunResult again = with_value("production", parked.run_id);
+  EXPECT_EQ(again.exit_code, 123);
+  EXPECT_THAT(again.problem, HasSubstr("has changed since run " + parked.run_id + " was approved"));
+  ASSERT_TRUE(By("bob", again.run_id));
+  EXPECT_EQ(with_value("production", again.run_id).exit_code, 0);
+  // Equal values of two runs cannot be told to be equal.
+  const auto other = NewPlane()->Approval(with_value("production", "").run_id);
+  EXPECT_NE(*other->Find("request")->Find("writ")->Find("bound"), *bound);
+}
+
+TEST_F(LocalConsent, Attack16_AnotherRootUnderTheSameNameIsAskedAboutAgain) {
+  const std::string root = path("image");
+  const auto make = [&] {
+    ASSERT_TRUE(sys::MakeDirectories(root + "/bin", 0755));
+    Put(root + "/bin/job", "job");
+  };
+  const auto with_root = [&](const std::string& resume) {
+    CreateRun request = Request();
+    request.root = root;
+    request.resume = resume;
+    return Run(std::move(request));
+  };
+  make();
+  const RunResult same = with_root(""), parked = with_root("");
+  ASSERT_TRUE(By("bob", same.run_id)) << same.problem;
+  EXPECT_EQ(with_root(same.run_id).exit_code, 0) << "nothing changed";
+  ASSERT_TRUE(By("bob", parked.run_id));
+  ASSERT_EQ(::rename(root.c_str(), path("reviewed").c_str()), 0);
+  make();
+  const RunResult again = with_root(parked.run_id);
+  EXPECT_EQ(again.exit_code, 123);
+  EXPECT_THAT(again.problem, HasSubstr("has changed since run " + parked.run_id + " was approved"));
 }
 
 TEST_F(LocalConsent, Attack16_DigestExpiryAndSelfApproval) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/approval_binding.h"
 #include "api/check_request.h"
 #include "api/draft_contract.h"
 #include "api/local_consent.h"
@@ -278,6 +279,7 @@ Result<std::optional<RunResult>> StartRun(LocalState& state, const LocalKeys& ke
   if (judgement.granted) {
     const Json* writ = judgement.proposal.Find("writ");
     if (writ != nullptr && writ->Find("nonce") != nullptr) draft.writ.Set("nonce", *writ->Find("nonce"));
+    WRIT_TRY("contract", BindToApproval(draft, request, prepared->given, keys.plane));
     const std::string digest = WRIT_TRY("contract", plane::DigestOfProposal(plane::ProposalOf(draft)));
     if (digest != judgement.granted->question.digest) return std::nullopt;
   }
@@ -320,7 +322,8 @@ Result<plane::ParkedRun> ParkOne(LocalState& state, const LocalKeys& keys, const
       prepared = std::unexpected(std::move(accepted).error());
   }
   if (!prepared) return std::unexpected(Refused(state, keys, judged, std::move(prepared).error()));
-  const auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, policy, run_id));
+  auto draft = WRIT_TRY("contract", DraftContract(request, prepared->given, policy, run_id));
+  WRIT_TRY("contract", BindToApproval(draft, request, prepared->given, keys.plane));
   return ParkRun(state, keys, request, draft, decision, EncodeSummary(SummaryOf(request, prepared->given, prepared->options)));
 }
 
