@@ -24,7 +24,8 @@ Result<PlaneLink> PlaneLink::Open(const Context& context) {
   const bool root = ::geteuid() == 0;
   const std::string config = WRIT_TRY("plane", client::ConfigDirectory(context.env));
   const auto settings = WRIT_TRY("plane", client::LoadPlaneSettings(config));
-  const client::PlaneChoice choice{Given(context, "plane"), Given(context, "token-file"), Given(context, "ca-file")};
+  const client::PlaneChoice choice{Given(context, "plane"), Given(context, "token-file"), Given(context, "ca-file"),
+                                   Given(context, "client-cert"), Given(context, "client-key")};
   link.by_default_ = !choice.plane;
   link.target_ = WRIT_TRY("plane", client::ResolvePlane(choice, settings, context.credentials->plane_token.text(), context.env));
   if (!link.target_.tls && !link.target_.loopback && !link.target_.token.empty() && !context.invocation.Has("insecure-http")) {
@@ -40,6 +41,8 @@ Result<PlaneLink> PlaneLink::Open(const Context& context) {
   link.state_directory_ = directory.path();
   link.trust_.known.emplace(directory.path());
   link.http_.ca_file = link.target_.ca_file;
+  link.http_.client_cert_file = link.target_.client_cert_file;
+  link.http_.client_key_file = link.target_.client_key_file;
   const auto endpoint = WRIT_TRY("plane", net::ParseBaseUrl(link.target_.url));
   link.http_.proxy = WRIT_TRY("plane", net::ProxyFor(endpoint, context.env));
   link.plane_ = WRIT_TRY("plane", link.Another());

@@ -88,9 +88,13 @@ Result<LoggedIn> Login(Context& context) {
   if (!endpoint.tls && !local && !context.invocation.Has("insecure-http")) {
     return Fail(Code::kDenied, "{} is not encrypted: everybody on the way could read the token; use https://, or --insecure-http", EscapeVisible(done.url));
   }
-  client::PlaneEntry entry{done.url, {}, {}};
+  client::PlaneEntry entry{done.url, {}, {}, {}, {}};
   net::HttpClientOptions http;
   if (const auto ca = context.invocation.Value("ca-file")) entry.ca_file = http.ca_file = WRIT_TRY("--ca-file", Absolute(*ca));
+  const auto cert = context.invocation.Value("client-cert"), key = context.invocation.Value("client-key");
+  if (cert.has_value() != key.has_value()) return Fail(Code::kInvalid, "--client-cert and --client-key come together");
+  if (cert) entry.client_cert_file = http.client_cert_file = WRIT_TRY("--client-cert", Absolute(*cert));
+  if (key) entry.client_key_file = http.client_key_file = WRIT_TRY("--client-key", Absolute(*key));
   http.proxy = WRIT_TRY("URL", net::ProxyFor(endpoint, context.env));
   const auto plane = WRIT_TRY("login", remote::PlaneConnection::Open(done.url, std::string(token.text()), http));
   done.health = HealthOf(*plane);

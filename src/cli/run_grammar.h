@@ -15,6 +15,8 @@ inline constexpr Option kPlaneOptions[] = {
     {.name = "token-file", .kind = Kind::kFile, .value = "FILE", .help = "file with the token, readable by you only",
      .fallback = "$WRIT_PLANE_TOKEN, else the one kept for this plane"},
     {.name = "ca-file", .kind = Kind::kFile, .value = "FILE", .help = "certificates to trust instead of the system's"},
+    {.name = "client-cert", .kind = Kind::kFile, .value = "FILE", .help = "certificate for a plane that wants one"},
+    {.name = "client-key", .kind = Kind::kFile, .value = "FILE", .help = "its key"},
     {.name = "plane-key", .kind = Kind::kText, .value = "KEY", .help = "accept this plane key only: a key id or a PEM file",
      .fallback = "the key seen first", .repeatable = true},
     {.name = "insecure-http", .help = "send the token over http:// to another machine"},

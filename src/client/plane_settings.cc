@@ -41,16 +41,22 @@ Result<PlaneEntry> DecodeEntry(const Json& json, std::string_view path) {
   PlaneEntry entry;
   ObjectReader reader(json, path);
   reader.Text("url", entry.url, 1, 2048);
-  std::optional<std::string> token_file, ca_file;
+  std::optional<std::string> token_file, ca_file, cert_file, key_file;
   reader.Text("tokenFile", token_file, 1, 4096);
   reader.Text("caFile", ca_file, 1, 4096);
-  for (const auto& [name, file] : {std::pair{"tokenFile", &token_file}, std::pair{"caFile", &ca_file}}) {
+  reader.Text("clientCertFile", cert_file, 1, 4096);
+  reader.Text("clientKeyFile", key_file, 1, 4096);
+  for (const auto& [name, file] : {std::pair{"tokenFile", &token_file}, std::pair{"caFile", &ca_file},
+                                   std::pair{"clientCertFile", &cert_file}, std::pair{"clientKeyFile", &key_file}}) {
     if (*file && !(*file)->starts_with('/')) reader.Refuse(name, "must be an absolute path");
   }
+  if (cert_file.has_value() != key_file.has_value()) reader.Refuse("clientCertFile", "must come together with clientKeyFile");
   reader.RefuseOthers();
   WRIT_TRY("planes", reader.Finish());
   entry.token_file = token_file.value_or("");
   entry.ca_file = ca_file.value_or("");
+  entry.client_cert_file = cert_file.value_or("");
+  entry.client_key_file = key_file.value_or("");
   entry.url = WRIT_TRY(reader.Path("url"), NormalPlaneUrl(entry.url));
   return entry;
 }
@@ -127,6 +133,7 @@ Json ToJson(const PlaneSettings& settings) {
     Json one = Json::Of({{"url", entry.url}});
     if (!entry.token_file.empty()) one.Set("tokenFile", entry.token_file);
     if (!entry.ca_file.empty()) one.Set("caFile", entry.ca_file);
+    if (!entry.client_cert_file.empty()) one.Set("clientCertFile", entry.client_cert_file).Set("clientKeyFile", entry.client_key_file);
     planes.Set(name, std::move(one));
   }
   Json json = Json::Of({{"version", kVersion}});
@@ -217,6 +224,10 @@ Result<PlaneTarget> ResolvePlane(const PlaneChoice& choice, const PlaneSettings&
   target.tls = endpoint.tls;
   target.loopback = endpoint.host == "localhost" || endpoint.host == "::1" || endpoint.host.starts_with("127.");
   target.ca_file = choice.ca_file.value_or(entry.ca_file);
+  if (choice.client_cert_file.has_value() != choice.client_key_file.has_value())
+    return Fail(Code::kInvalid, "--client-cert and --client-key come together");
+  target.client_cert_file = choice.client_cert_file.value_or(entry.client_cert_file);
+  target.client_key_file = choice.client_key_file.value_or(entry.client_key_file);
   if (choice.token_file) {
     target.token = WRIT_TRY("--token-file", ReadTokenFile(*choice.token_file));
   } else if (!token.empty()) {

@@ -17,6 +17,7 @@ struct PlaneEntry {
   std::string url;
   std::string token_file;  ///< absolute; empty: none
   std::string ca_file;     ///< absolute; empty: the system's certificates
+  std::string client_cert_file = {}, client_key_file = {};  ///< absolute, both or none: for a plane that wants a certificate
   bool operator==(const PlaneEntry&) const = default;
 };
 
@@ -49,6 +50,7 @@ struct PlaneChoice {
   std::optional<std::string> plane;       ///< --plane: a URL, or a name of the settings
   std::optional<std::string> token_file;  ///< --token-file
   std::optional<std::string> ca_file;     ///< --ca-file
+  std::optional<std::string> client_cert_file = {}, client_key_file = {};  ///< --client-cert, --client-key
 };
 
 /// The plane to talk to.
@@ -57,7 +59,7 @@ struct PlaneTarget {
   std::string name;            ///< of the settings; empty
   bool tls = false, loopback = false;
   crypto::SecretBytes token;   ///< empty: none
-  std::string ca_file;
+  std::string ca_file, client_cert_file, client_key_file;
   std::string requested_by;    ///< of the original's configuration; empty
 };
 
@@ -65,7 +67,7 @@ struct PlaneTarget {
 /// $FUSIONKIT_HOME or $WARRANT_HOME names one (never a directory that merely lies where one works: a repository could
 /// bring it along). Token: --token-file, else `token` ($WRIT_PLANE_TOKEN, given by the caller), else the one kept for
 /// exactly this URL. A token kept for one plane is never sent to another.
-/// Errors: kInvalid when no plane is named or a name is not known; those of the files.
+/// Errors: kInvalid when no plane is named, a name is not known, or a client certificate has no key; those of the files.
 Result<PlaneTarget> ResolvePlane(const PlaneChoice& choice, const PlaneSettings& settings, std::string_view token, const EnvLookup& env);
 
 /// `scheme://host:port/base` without a slash at the end: two spellings of one plane are one. Errors: kInvalid.

@@ -55,6 +55,21 @@ TEST_F(PlaneSettingsTest, WrongSettingsAreRefused) {
   }
 }
 
+TEST_F(PlaneSettingsTest, ClientCertificatesComeWithTheirKeys) {
+  PlaneSettings settings;
+  settings.planes["work"] = {"https://plane.test:443", "", "", "/me.pem", "/me.key"};
+  EXPECT_EQ(ParsePlaneSettings(canon::Compact(ToJson(settings))).value(), settings);
+  EXPECT_FALSE(ParsePlaneSettings(R"({"version":"writ.planes.v1","planes":{"a":{"url":"https://x","clientCertFile":"/a"}}})"));
+  EXPECT_FALSE(ParsePlaneSettings(R"({"version":"writ.planes.v1","planes":{"a":{"url":"https://x","clientCertFile":"a","clientKeyFile":"b"}}})"));
+  PlaneChoice choice;
+  choice.plane = "work";
+  EXPECT_EQ(ResolvePlane(choice, settings, "", Env({}))->client_key_file, "/me.key");
+  choice.client_cert_file = "/other.pem";
+  EXPECT_EQ(ResolvePlane(choice, settings, "", Env({})).error().what, "--client-cert and --client-key come together");
+  choice.client_key_file = "/other.key";
+  EXPECT_EQ(ResolvePlane(choice, settings, "", Env({}))->client_cert_file, "/other.pem");
+}
+
 TEST_F(PlaneSettingsTest, WhereThePlaneIs) {
   const std::string token_file = Write("token", " secret-of-work \n");
   PlaneSettings settings;
