@@ -209,7 +209,9 @@ Result<ConsentResult> AnswerRun(LocalState& state, const ConsentAnswer& answer) 
 }
 
 Result<RecordedOrder> OrderOf(LocalState& state, std::string_view run) {
-  const plane::ParkedRun parked = WRIT_TRY("resume", FindParked(state, run));
+  const storage::Run row = WRIT_TRY("resume", FindRun(state, run));
+  if (row.status == RunStatus::kCancelled) return Fail(Code::kDenied, "run {} will not start: {}", row.id, FailureOf(row));
+  const plane::ParkedRun parked = WRIT_TRY("resume", FindParked(state, row.id));
   const auto text = WRIT_TRY("resume", state.store().GetDocument(parked.run.id, kOrderDocument));
   if (!text) return Fail(Code::kCorrupt, "run {} has no document \"{}\"", parked.run.id, kOrderDocument);
   const Json json = WRIT_TRY("resume", canon::Parse(*text, canon::Mode::kStrict));
