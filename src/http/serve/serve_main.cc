@@ -89,8 +89,8 @@ struct Running {
   std::unique_ptr<Runner> runner;
 };
 
-Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, std::shared_ptr<const secrets::Credentials> credentials, const Talk& talk,
-                    Running& running) {
+Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring,
+                    std::shared_ptr<const secrets::Credentials> credentials, const Talk& talk, Running& running) {
   const std::string policy_file = WRIT_TRY("policy", PolicyFile(settings));
   api::PlaneOptions options{.state_dir = settings.state,
                             .policy = WRIT_TRY("policy", policy::LoadFile(policy_file)),
@@ -106,6 +106,7 @@ Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, std::sh
   }
   options.secrets = SecretsOf(settings.state, std::move(credentials), env);
   options.log = [&talk](std::string_view text) { talk.Say("error", text); };
+  if (wiring.adjust_plane) wiring.adjust_plane(options);
   running.plane = WRIT_TRY("plane", api::PlaneService::Start(std::move(options)));
   running.door = std::make_unique<PlaneDoor>(*running.plane);
   return {};
@@ -174,7 +175,7 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring
   const Talk talk(writer, settings);
   for (const auto& warning : settings.warnings) talk.Say("warning", warning);
   Running running;
-  auto started = StartPlane(settings, env, std::move(credentials), talk, running);
+  auto started = StartPlane(settings, env, wiring, std::move(credentials), talk, running);
   if (started) started = StartServer(settings, talk, running);
   if (started && settings.with_runner) started = StartRunner(settings, env, wiring, std::move(backends), talk, running);
   if (started) WaitForEnd(signals, settings, talk, *running.server);

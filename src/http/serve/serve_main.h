@@ -9,6 +9,10 @@
 #include "base/error.h"
 #include "runner/options.h"
 
+namespace writ::api {
+struct PlaneOptions;
+}
+
 namespace writ::http {
 
 /// What main.cc knows.
@@ -19,6 +23,8 @@ struct ServeWiring {
   std::function<Result<>()> confine;
   /// What the program knows of this machine for a runner: proxy of the network, mock agent. May be empty.
   std::function<Result<>(runner::Options&)> adjust;
+  /// Tests only: another clock, shorter leases, labelled points (api/plane/plane_service.h).
+  std::function<void(api::PlaneOptions&)> adjust_plane = {};
 };
 
 /// `writ serve`: runs a plane until SIGTERM or SIGINT, and returns the exit status. `arguments` come after the command.
