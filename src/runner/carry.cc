@@ -236,10 +236,11 @@ Result<Carried> CarryClaim(const CarryParts& parts, Claim claim) {
                 claim.events.size(), feed, {parts.options.first_backoff, parts.options.plain_claim_life});
   const std::string run_id = claim.run_id;
   Carrier carrier(parts, claim, checked, std::move(store), std::move(log), std::move(folder), uplink, feed);
-  auto carried = carrier.Carry();
+  const auto confirmed = uplink.Confirm();
+  auto carried = confirmed ? carrier.Carry() : Result<Carried>(std::unexpected(Error(confirmed.error()).Doing("the claim came late")));
   for (auto& secret : claim.secrets) crypto::Wipe(secret.value);
   uplink.Stop();
-  if (!carried && !uplink.Alive()) {
+  if (!carried && (!confirmed || !uplink.Alive())) {
     // Nobody takes its report any more; the plane says what became of a run whose runner went silent.
     const auto again = WRIT_TRY("runner store", parts.local.Store());
     WRIT_TRY("runner store", parts.local.Forget(*again, run_id));

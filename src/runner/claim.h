@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Claim {
   canon::Json::Array events;
   std::vector<contract::ReleasedSecret> secrets;
   std::optional<Lease> lease;
+  MonoTime asked = std::chrono::steady_clock::now();  ///< when the request was sent: what it led to lasts from then on at least
 };
 /// nullopt: `{"empty":true}`. Errors: kCorrupt naming the member.
 Result<std::optional<Claim>> DecodeClaim(const canon::Json& answer);

@@ -102,6 +102,7 @@ Result<std::optional<Claim>> Runner::State::ClaimOne(Millis wait, bool& long_pol
   const auto answer = WRIT_TRY("claim", (*poll_line)->Post("/v1/claims", request, wait + kClaimTimeout));
   long_polled = (identity->extended || answer.Find("writ") != nullptr) && std::chrono::steady_clock::now() - began >= kQuick;
   auto claim = WRIT_TRY("claim", runner::DecodeClaim(answer));
+  if (claim) claim->asked = began;
   if (claim) session::Reach(options.fault, runner::fault::kClaimed);
   return claim;
 }

@@ -20,6 +20,8 @@ constexpr Millis kBlobTimeout{10 * 60'000};
 constexpr std::uint64_t kProbesMax = 1000;
 constexpr Millis kMargin{500};  ///< a claim counts as ended this long before it does, so that no answer comes late
 
+constexpr std::string_view kClaimEnded = "the claim ended: the plane could not be reached in time";
+
 bool IsTransport(const Error& error, unsigned status) {
   if (status == 429 || status == 0) return error.code == Code::kUnavailable || error.code == Code::kDeadline || error.code == Code::kExhausted;
   return status >= 500;
@@ -39,13 +41,18 @@ Uplink::Uplink(Lines::Line line, LocalRuns::Lease store, LocalRuns& local, const
       lease_(claim.lease),
       times_(times),
       posted_(posted) {
-  const auto now = std::chrono::steady_clock::now();
-  ends_ = now + (lease_ ? lease_->life : times_.plain_life);
-  next_beat_ = lease_ ? now + lease_->heartbeat : MonoTime::max();
+  ends_ = claim.asked + (lease_ ? lease_->life : times_.plain_life);
+  next_beat_ = lease_ ? claim.asked + lease_->heartbeat : MonoTime::max();
   live_ = lease_.has_value();
 }
 
 Uplink::~Uplink() { Stop(); }
+
+Result<> Uplink::Confirm() {
+  const std::lock_guard hold(mutex_);
+  if (std::chrono::steady_clock::now() < next_beat_) return {};
+  return Beat();
+}
 
 void Uplink::Start() {
   keeper_ = std::jthread([this](const std::stop_token& stop) { Keep(stop); });
@@ -57,13 +64,13 @@ void Uplink::Stop() {
   keeper_.join();
 }
 
-/// The plane has heard of us: with leases, that renews the claim.
-void Uplink::Heard(const Json& answer) {
+/// The plane has heard of us: with leases, that renews the claim. From when on is known to the plane alone; what was sent
+/// had not been renewed before, and an answer may have been on its way for long.
+void Uplink::Heard(const Json& answer, MonoTime sent) {
   server_errors_ = 0;
   if (!lease_) return;
-  const auto now = std::chrono::steady_clock::now();
-  ends_ = now + lease_->life;
-  next_beat_ = now + lease_->heartbeat;
+  ends_ = std::max(ends_.load(), sent + lease_->life);
+  next_beat_ = sent + lease_->heartbeat;
   if (const auto* token = answer.FindString("claimToken"); token != nullptr && !token->empty() && *token != token_) {
     token_ = *token;
     // A crash before this is on disk costs the report of that run's end, nothing else.
@@ -88,6 +95,7 @@ Result<> Uplink::PostEvents() {
       ++count;
     }
     body += "]}";
+    const MonoTime sent = std::chrono::steady_clock::now();
     const auto answer = line_->PostText(path_ + "/events", std::move(body), kCallTimeout);
     if (!answer) {
       const unsigned status = line_->last_answer().status;
@@ -100,7 +108,7 @@ Result<> Uplink::PostEvents() {
     }
     posted_ += count;
     unsure_ = 0;
-    Heard(*answer);
+    Heard(*answer, sent);
   }
 }
 
@@ -116,8 +124,9 @@ Result<std::string> Uplink::LastEvents() {
 }
 
 Result<> Uplink::Beat() {
+  const MonoTime sent = std::chrono::steady_clock::now();
   const Json answer = WRIT_TRY("renew claim", line_->Post(path_ + "/heartbeat", Json::Of({{"claimToken", token_}}), kCallTimeout));
-  Heard(answer);
+  Heard(answer, sent);
   return {};
 }
 
@@ -160,8 +169,7 @@ void Uplink::Keep(const std::stop_token& stop) {
       said = Beat();
       Judge(said);
     }
-    if (std::chrono::steady_clock::now() + kMargin >= ends_ && verdict_.kind != Verdict::Kind::kRefused)
-      verdict_ = {Verdict::Kind::kRefused, "the claim ended: the plane could not be reached in time"};
+    if (Ending() && verdict_.kind != Verdict::Kind::kRefused) verdict_ = {Verdict::Kind::kRefused, std::string(kClaimEnded)};
     backoff = said ? Millis{0} : std::clamp(backoff * 2, times_.first_backoff, kBackoffMax);
     wake_.wait_for(hold, stop, std::max(backoff, kTick), [] { return false; });
   }
@@ -177,7 +185,7 @@ auto Uplink::Insist(Call call) -> decltype(call()) {
     if (result) return result;
     if (!IsTransport(result.error(), line_->last_answer().status))
       return std::unexpected(Error{Code::kDenied, std::move(result).error().what});
-    if (std::chrono::steady_clock::now() + backoff >= ends_)
+    if (std::chrono::steady_clock::now() + backoff >= ends_.load())
       return std::unexpected(Error{Code::kDeadline, std::move(result).error().Doing("the claim ended").what});
     wake_.wait_for(hold, backoff, [] { return false; });
   }
@@ -221,15 +229,15 @@ Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
 }
 
 Uplink::Verdict Uplink::verdict() {
-  // A call may be under way for seconds: the last verdict is good enough then.
+  // A call may be under way for seconds: then the end of the claim is all that can be said, and must be.
   const std::unique_lock hold(mutex_, std::try_to_lock);
-  if (!hold.owns_lock()) return {};
-  return verdict_;
+  if (hold.owns_lock() && verdict_.kind != Verdict::Kind::kGoOn) return verdict_;
+  return Ending() ? Verdict{Verdict::Kind::kRefused, std::string(kClaimEnded)} : Verdict{};
 }
 
-bool Uplink::Alive() {
-  const std::lock_guard hold(mutex_);
-  return std::chrono::steady_clock::now() < ends_;
-}
+bool Uplink::Alive() const { return std::chrono::steady_clock::now() < ends_.load(); }
+
+/// Whether the claim ends so soon that nothing may go on under it.
+bool Uplink::Ending() const { return std::chrono::steady_clock::now() + kMargin >= ends_.load(); }
 
 }  // namespace writ::runner

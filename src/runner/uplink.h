@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -32,6 +33,9 @@ class Uplink {
          const UplinkTimes& times);
   ~Uplink();
 
+  /// Asks the plane whether the claim still holds when its answer came so late that it should have been renewed meanwhile.
+  /// Nothing may be started before. Errors: those of the call; kDenied and kInvalid when the claim is over.
+  Result<> Confirm();
   /// From now on a thread posts what is new (after kFirstPost, then at most every kTick), and renews the claim.
   void Start();
   /// The thread ends; nothing more is sent by itself.
@@ -54,7 +58,7 @@ class Uplink {
   };
   Verdict verdict();
   /// Whether the claim can still be used.
-  bool Alive();
+  bool Alive() const;
 
   static constexpr Millis kTick{200};
   static constexpr Millis kFirstPost{10};  ///< a run that is shorter posts only at its end
@@ -68,7 +72,8 @@ class Uplink {
   Result<std::string> LastEvents();
   Result<> PostLive();
   Result<> Beat();
-  void Heard(const canon::Json& answer);
+  bool Ending() const;
+  void Heard(const canon::Json& answer, MonoTime sent);
   void Judge(const Result<>& posted);
   template <class Call>
   auto Insist(Call call) -> decltype(call());
@@ -85,7 +90,7 @@ class Uplink {
   const UplinkTimes times_;
   std::uint64_t posted_;
   std::uint64_t unsure_ = 0;  ///< entries after posted_ that were sent in a request whose answer was lost
-  MonoTime ends_;       ///< the claim, unless it is renewed
+  std::atomic<MonoTime> ends_;  ///< the claim, unless it is renewed; by the plane's own count it is not over before
   MonoTime next_beat_;
   int server_errors_ = 0;
   bool live_ = true;    ///< the plane takes live output
