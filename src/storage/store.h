@@ -77,8 +77,8 @@ class Transaction : public PlaneWrites {
   virtual Result<> PutValue(std::string_view key, std::string_view value) = 0;
 
   /// Ends the transaction. On error nothing is stored, with one exception: when the disk accepts the data but refuses
-  /// to sync it, others may see it although it can still be lost; treat it as not stored. Errors: kExhausted on a
-  /// full disk.
+  /// to sync it (kCorrupt), it can be read and may yet be lost; this store object then begins no transaction any more.
+  /// Errors: kExhausted on a full disk.
   virtual Result<> Commit(Durability durability) = 0;
 };
 

@@ -138,6 +138,14 @@ Result<> Connection::SyncLog() {
   return {};
 }
 
+Result<> Connection::SyncCommit() {
+  auto synced = SyncLog();
+  if (synced) return {};
+  doubt_ = Error{Code::kCorrupt, fmt::format("the disk has not kept what was written ({}); what was stored since its last good "
+                                             "sync is in doubt: check the disk, then begin again", synced.error().what)};
+  return std::unexpected(*doubt_);
+}
+
 Result<> Connection::SyncLogAndEntry() {
   sqlite3_file* log = nullptr;
   const int found = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);

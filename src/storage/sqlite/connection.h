@@ -83,7 +83,11 @@ class Connection {
 
   /// Makes every commit so far survive a power cut: one sync of the write-ahead log.
   Result<> SyncLog();
-  /// The same, and the log's directory entry too.
+  /// The same for a commit that somebody relies on. When it fails, what was committed can be read and may yet be lost, and
+  /// no later sync would tell (fsync(2), "ERRORS"): kCorrupt, and `doubt` says so from then on.
+  Result<> SyncCommit();
+  const std::optional<Error>& doubt() const { return doubt_; }
+  /// The same as SyncLog, and the log's directory entry too.
   Result<> SyncLogAndEntry();
   /// Moves committed pages from the log into the database, as far as no reader is in the way, once the log holds
   /// `pages_min` pages. Never waits. A failure leaves everything in the log.
@@ -100,6 +104,7 @@ class Connection {
   Options options_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   int log_pages_ = 0;
+  std::optional<Error> doubt_;
   sys::UniqueFd log_;  ///< a descriptor of this object's own; SQLite holds no lock on that file
 };
 

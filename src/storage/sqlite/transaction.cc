@@ -12,6 +12,7 @@ constexpr int kCheckpointPages = 4000;
 }  // namespace
 
 Result<std::unique_ptr<Transaction>> SqliteTransaction::Begin(Connection& connection, bool& open) {
+  if (connection.doubt()) return std::unexpected(*connection.doubt());
   WRIT_TRY("begin", connection.Execute("BEGIN IMMEDIATE"));
   return std::unique_ptr<Transaction>(new SqliteTransaction(connection, open));
 }
@@ -138,7 +139,7 @@ Result<> SqliteTransaction::Execute(const char* sql) {
 Result<> SqliteTransaction::Commit(Durability durability) {
   WRIT_TRY("commit", Guard([&] { return connection_.Execute("COMMIT"); }));
   finished_ = true;
-  if (durability == Durability::kDurable) WRIT_TRY("commit", connection_.SyncLog());
+  if (durability == Durability::kDurable) WRIT_TRY("commit", connection_.SyncCommit());
   connection_.Checkpoint(kCheckpointPages);
   return {};
 }
