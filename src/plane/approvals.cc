@@ -18,7 +18,7 @@ using storage::RunStatus;
 
 namespace {
 
-constexpr std::size_t kReasonMax = 4096, kTokenMax = 16384, kPageOfQuestions = 256;
+constexpr std::size_t kReasonMax = 4096, kTokenMax = 16384, kEndedAtOnce = 256;
 constexpr Millis kLookAgain = std::chrono::seconds{30};
 
 Answer<storage::Run> FindRun(const Core& core, std::string_view run_id) {
@@ -50,6 +50,7 @@ std::unexpected<Refusal> RefusalFor(const AnswerRefused& refused) {
 /// Ends a run that has no contract, or whose chain has been ended.
 Result<> EndWaiting(Core& core, Change& change, const storage::Run& run, std::string_view why) {
   WRIT_TRY("end run", EndParked(LedgerOf(core, change), run, why));
+  ForgetParked(core, change, run.id);
   change.AfterCommit([&core, id = run.id] {
     core.metrics.Add("runs.cancelled");
     core.ended(id);
@@ -138,6 +139,7 @@ Answer<Json> ApproveRun(Core& core, Change& change, const storage::Principal& pr
   SignedRun run = WRIT_ANSWER(SignRun(*change, {core.keys.plane, core.keys.plane_pem, core.keys.decision_genesis, change.now()},
                                       std::move(draft), DecisionOf(question), GrantedBy(question, judgement)));
   WRIT_ANSWER(StartRun(core, change, run_id, std::move(run), question.requester_principal));
+  ForgetParked(core, change, run_id);
   WRIT_ANSWER(RememberApproved(LedgerOf(core, change), waiting));
   change.AfterCommit([&core] { core.metrics.Add("runs.approved"); });
   return Json::Of({{"runId", run_id}, {"status", storage::RunStatusName(RunStatus::kCreated)}});
@@ -199,32 +201,25 @@ Answer<Json> ApprovalOf(const Core& core, std::string_view run_id, WallTime now)
 }
 
 Answer<Millis> ExpireQuestions(Core& core, Change& change) {
-  std::optional<std::uint64_t> before;
-  WallTime next = change.now() + kLookAgain;
-  while (true) {
-    const auto runs = WRIT_ANSWER(core.store.RunsWithStatus(RunStatus::kAwaitingApproval, kPageOfQuestions, before));
-    for (const auto& run : runs) {
-      before = run.number;
-      const auto parked = ReadParked(core.store, run);
-      if (!parked) {  // one that cannot be read must not keep the others open
-        core.log(fmt::format("run {} waits for consent and cannot be judged: {}", run.id, parked.error().what));
-        continue;
-      }
-      const Question& question = parked->question;
-      const bool expired = change.now() >= EndOf(question);
-      if (!expired && question.policy_hash == core.policy.hash) {
-        next = std::min(next, EndOf(question));
-        continue;
-      }
-      const std::string why = expired ? fmt::format("consent_timeout: nobody gave the consent that was needed until {}",
-                                                    FormatTimestamp(EndOf(question)))
-                                      : std::string("the policy changed while the run waited for consent; request it again");
-      WRIT_ANSWER(LogEnd(LedgerOf(core, change), question, why));
-      WRIT_ANSWER(EndWaiting(core, change, run, why));
+  const auto over = core.parked.EndedBy(change.now(), kEndedAtOnce);
+  for (const auto& id : over) {
+    const storage::Run run = WRIT_ANSWER(FindRun(core, id));
+    const auto question = ReadQuestion(core.store, id);
+    if (!question || run.status != RunStatus::kAwaitingApproval) {
+      if (!question) core.log(fmt::format("run {} waits for consent and cannot be judged: {}", id, question.error().what));
+      ForgetParked(core, change, id);
+      continue;
     }
-    if (runs.size() < kPageOfQuestions) break;
+    const std::string why = change.now() >= EndOf(*question)
+                                ? fmt::format("consent_timeout: nobody gave the consent that was needed until {}", FormatTimestamp(EndOf(*question)))
+                                : std::string("the policy changed while the run waited for consent; request it again");
+    WRIT_ANSWER(LogEnd(LedgerOf(core, change), *question, why));
+    WRIT_ANSWER(EndWaiting(core, change, run, why));
   }
-  return std::max(Millis{1}, std::chrono::duration_cast<Millis>(next - change.now()));
+  const auto next = core.parked.NextEnd();
+  if (!next || *next > change.now() + kLookAgain) return kLookAgain;
+  if (*next <= change.now()) return Millis{1};
+  return std::chrono::duration_cast<Millis>(*next - change.now());
 }
 
 }  // namespace writ::plane

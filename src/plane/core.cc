@@ -4,6 +4,7 @@
 
 #include "contract/contract.h"
 #include "crypto/digest.h"
+#include "plane/parked_run.h"
 
 namespace writ::plane {
 namespace {
@@ -16,6 +17,29 @@ constexpr std::size_t kPage = 256;
 /// When a run that expires at `expires` is ended, by the monotonic clock.
 MonoTime EndOf(WallTime expires, WallTime now, MonoTime mono) {
   return mono + std::max(expires - now, Millis{0});
+}
+
+Result<> RestoreParked(Core& core) {
+  std::optional<std::uint64_t> before;
+  for (;;) {
+    const auto rows = WRIT_TRY("read runs", core.store.RunsWithStatus(storage::RunStatus::kAwaitingApproval, kPage, before));
+    for (const auto& row : rows) {
+      before = row.number;
+      ParkedNote note{.principal = "", .bytes = 0, .ends = WallTime::max()};
+      const auto proposal = WRIT_TRY("read runs", core.store.GetDocument(row.id, kProposalDocument));
+      if (proposal) note.bytes = proposal->size();
+      const auto question = ReadQuestion(core.store, row.id);
+      if (question) {
+        note.principal = question->requester_principal;
+        // What another policy asked is ended at once.
+        note.ends = question->policy_hash == core.policy.hash ? EndOf(*question) : WallTime::min();
+      } else {  // one that cannot be read must not keep the others from being served
+        core.log(fmt::format("run {} waits for consent and cannot be judged: {}", row.id, question.error().what));
+      }
+      core.parked.Add(row.id, std::move(note));
+    }
+    if (rows.size() < kPage) return {};
+  }
 }
 
 }  // namespace
@@ -72,6 +96,17 @@ void ReleaseRun(Core& core, Change& change, std::string_view run_id) {
   change.OnUndo([&core, id = std::string(run_id), back = *std::move(held)] { core.leases.Add(id, back); });
 }
 
+void NoteParked(Core& core, Change& change, std::string_view run_id, ParkedNote note) {
+  change.OnUndo([&core, id = std::string(run_id)] { core.parked.Remove(id); });
+  core.parked.Add(run_id, std::move(note));
+}
+
+void ForgetParked(Core& core, Change& change, std::string_view run_id) {
+  auto note = core.parked.Remove(run_id);
+  if (!note) return;
+  change.OnUndo([&core, id = std::string(run_id), back = *std::move(note)] { core.parked.Add(id, back); });
+}
+
 Result<> Restore(Core& core) {
   const WallTime now = core.clock.Now();
   const MonoTime mono = core.clock.Mono();
@@ -94,6 +129,7 @@ Result<> Restore(Core& core) {
       if (rows.size() < kPage) break;
     }
   }
+  WRIT_TRY("read runs that wait for consent", RestoreParked(core));
   // Every waiting run, of whatever pool: they are those that will have expired by the end of time.
   const auto waiting = WRIT_TRY("read queue", core.store.ExpiredQueue(WallTime::max(), SIZE_MAX));
   for (const auto& queued : waiting)

@@ -15,6 +15,7 @@
 #include "plane/leases.h"
 #include "plane/lockout.h"
 #include "plane/metrics.h"
+#include "plane/parked_book.h"
 #include "plane/rate.h"
 #include "plane/run_queue.h"
 #include "policy/policy.h"
@@ -45,6 +46,8 @@ struct Settings {
   std::map<std::string, std::string> isolation_tiers{};  ///< name of the wire -> tier
   bool retention = false;
   std::size_t waiting_per_tenant_max = 10000;  ///< runs of one principal that nobody has claimed yet
+  std::size_t parked_per_tenant_max = 1000;    ///< runs of one principal that wait for consent
+  std::size_t parked_bytes_per_tenant_max = 256u << 20;  ///< of what those would run
 };
 
 /// Labelled points of a run's life on a plane (session/fault_point.h); the change they belong to is not yet durable,
@@ -78,6 +81,7 @@ struct Core {
   bool draining = false;  ///< the plane stops: nothing is claimed any more
   RunQueue queue{};
   LeaseBook leases{};
+  ParkedBook parked{};
   ChainBook chains{store};
   /// What the runners of a pool said last that they can do, by runner.
   std::map<std::string, std::map<std::string, RunnerOffer>, std::less<>> offers{};
@@ -103,7 +107,11 @@ Result<> AskToStop(Core& core, Change& change, std::string_view run_id, std::str
 void HoldRun(Core& core, Change& change, std::string_view run_id, HeldRun held);
 void ReleaseRun(Core& core, Change& change, std::string_view run_id);
 
-/// Reads queue and leases from the store, at a start. Leases begin anew.
+/// Notes that a run waits for consent, or no longer does; comes back when the change is undone.
+void NoteParked(Core& core, Change& change, std::string_view run_id, ParkedNote note);
+void ForgetParked(Core& core, Change& change, std::string_view run_id);
+
+/// Reads queue, leases and what waits for consent from the store, at a start. Leases begin anew.
 Result<> Restore(Core& core);
 
 }  // namespace writ::plane

@@ -61,11 +61,15 @@ Result<> Park(const ConsentLedger& ledger, const Question& question, const Json&
   return {};
 }
 
+Result<Question> ReadQuestion(storage::Store& store, std::string_view run_id) {
+  const Json question = WRIT_TRY("consent", ReadDocument(store, run_id, kQuestionDocument));
+  return DecodeQuestion(question);
+}
+
 Result<ParkedRun> ReadParked(storage::Store& store, storage::Run run) {
   ParkedRun parked;
   parked.run = std::move(run);
-  const Json question = WRIT_TRY("consent", ReadDocument(store, parked.run.id, kQuestionDocument));
-  parked.question = WRIT_TRY("consent", DecodeQuestion(question));
+  parked.question = WRIT_TRY("consent", ReadQuestion(store, parked.run.id));
   parked.proposal = WRIT_TRY("consent", ReadDocument(store, parked.run.id, kProposalDocument));
   const auto rows = WRIT_TRY("consent", store.Approvals(parked.run.id));
   for (const auto& row : rows) {

@@ -33,6 +33,8 @@ struct ConsentLedger {
 /// Makes the run, its documents and the entry of the decision log.
 Result<> Park(const ConsentLedger& ledger, const Question& question, const canon::Json& proposal, std::string_view summary,
               const policy::Decision& decision);
+/// What is asked about a run. Errors: kCorrupt when it is missing or cannot be read.
+Result<Question> ReadQuestion(storage::Store& store, std::string_view run_id);
 /// Errors: kCorrupt when a document is missing or cannot be read. Precondition: `run` is awaiting_approval.
 Result<ParkedRun> ReadParked(storage::Store& store, storage::Run run);
 /// Keeps an answer and logs it. `reason`: of a denial.

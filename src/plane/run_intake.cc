@@ -82,7 +82,12 @@ Answer<Submitted> SubmitRun(Core& core, Change& change, const storage::Principal
   }
   const Question question{run_id,           digest, core.policy.hash, draft.requested_by, principal.name, change.now(),
                           decision.consent};
+  const std::size_t bytes = canon::Compact(proposal).size();
+  if (core.parked.CountOf(principal.name) >= core.settings.parked_per_tenant_max ||
+      core.parked.BytesOf(principal.name) + bytes > core.settings.parked_bytes_per_tenant_max)
+    return Plain(429, fmt::format("too many runs of {} are waiting for approval", principal.name));
   WRIT_ANSWER(Park({*change, core.keys.decision_genesis, change.now()}, question, proposal, summary, decision));
+  NoteParked(core, change, run_id, {principal.name, bytes, EndOf(question)});
   return Submitted{Created(run_id, storage::RunStatus::kAwaitingApproval, requirements), std::nullopt};
 }
 

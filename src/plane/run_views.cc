@@ -13,7 +13,7 @@ using storage::RunStatus;
 
 namespace {
 
-constexpr std::size_t kExportBytes = 1u << 20, kApprovalsMax = 100;
+constexpr std::size_t kExportBytes = 1u << 20, kApprovalsMax = 100, kApprovalsBytes = 4u << 20;
 
 template <class Number>
 bool ReadNumber(std::string_view text, Number& out) {
@@ -109,9 +109,16 @@ Answer<Json> ListApprovals(const Core& core, const Page& page, WallTime now) {
   const std::size_t limit = std::min(page.limit, kApprovalsMax);
   const auto runs = WRIT_ANSWER(core.store.RunsWithStatus(RunStatus::kAwaitingApproval, limit, page.before));
   Json list = Json::MakeArray();
-  for (const auto& run : runs) list.Append(WRIT_ANSWER(ApprovalOf(core, run.id, now)));
+  std::optional<std::uint64_t> last;
+  std::size_t bytes = 0;
+  for (const auto& run : runs) {
+    bytes += core.parked.BytesOfRun(run.id);
+    if (last && bytes > kApprovalsBytes) break;  // one is always shown
+    list.Append(WRIT_ANSWER(ApprovalOf(core, run.id, now)));
+    last = run.number;
+  }
   Json answer = Json::Of({{"approvals", std::move(list)}});
-  if (runs.size() == limit) answer.Set("nextCursor", std::to_string(runs.back().number));
+  if (last && (runs.size() == limit || *last != runs.back().number)) answer.Set("nextCursor", std::to_string(*last));
   return answer;
 }
 

@@ -174,6 +174,59 @@ TEST_F(ConsentCalls, BodiesAreChecked) {
   EXPECT_EQ(Answer("run_nope", "approve", "adm").error(), "unknown run run_nope");
 }
 
+TEST_F(ConsentCalls, Attack43_RunsThatWaitForConsentAreBoundedPerPrincipal) {
+  settings_.parked_per_tenant_max = 2;
+  Start(PolicyWith(kBob));
+  const std::string loud = Principal("loud", "requester"), modest = Principal("modest", "requester"), bob = Principal("bob", "approver");
+  const std::string first = Ask(Request(), loud), second = Ask(Request("another"), loud);
+  const auto refused = [&] {
+    const auto got = Submit(Request(), loud);
+    return got.status == 429 && got.error() == "too many runs of loud are waiting for approval";
+  };
+  EXPECT_TRUE(refused());
+  const std::string third = Ask(Request(), modest);
+  Start(PolicyWith(kBob));  // counted again from the store
+  EXPECT_TRUE(refused());
+  EXPECT_EQ(Answer(first, "deny", bob, Json::Of({{"reason", "no"}})).status, 200);
+  const std::string fourth = Ask(Request(), loud);
+  EXPECT_TRUE(refused());
+  EXPECT_EQ(Answer(second, "approve", bob).status, 200);
+  EXPECT_EQ(Answer(fourth, "cancel", "adm").status, 200);
+  const std::string fifth = Ask(Request(), loud);
+
+  // What is shown comes in pages.
+  const auto page = [&](std::vector<std::pair<std::string, std::string>> query) { return Call("GET", "/v1/approvals", bob, {}, std::move(query)); };
+  const auto newest = page({{"limit", "1"}});
+  ASSERT_EQ(newest.body.Find("approvals")->array().size(), 1u);
+  EXPECT_EQ(*newest.body.Find("approvals")->array().front().FindString("runId"), fifth);
+  const auto rest = page({{"limit", "5"}, {"cursor", std::string(newest.Text("nextCursor"))}});
+  ASSERT_EQ(rest.body.Find("approvals")->array().size(), 1u);
+  EXPECT_EQ(*rest.body.Find("approvals")->array().front().FindString("runId"), third);
+  EXPECT_EQ(rest.body.Find("nextCursor"), nullptr);
+}
+
+TEST_F(ConsentCalls, ConsentIsBoundedByWhatItWouldRunToo) {
+  settings_.parked_bytes_per_tenant_max = 6u << 20;
+  Start(PolicyWith(kBob));
+  const std::string loud = Principal("loud", "requester"), bob = Principal("bob", "approver");
+  const std::string long_prompt(900'000, 'x');  // which the shell gets as its script, too
+  for (int i = 0; i < 3; ++i) Ask(Request(long_prompt), loud);
+  EXPECT_EQ(Submit(Request(long_prompt), loud).status, 429);
+  // Long ones come one or two at a time, and none is left out.
+  std::size_t seen = 0, pages = 0;
+  std::vector<std::pair<std::string, std::string>> query;
+  for (bool more = true; more && pages < 10; ++pages) {
+    const auto got = Call("GET", "/v1/approvals", bob, {}, query);
+    ASSERT_EQ(got.status, 200);
+    EXPECT_LT(got.text.size(), 5u << 20);
+    seen += got.body.Find("approvals")->array().size();
+    more = got.body.Find("nextCursor") != nullptr;
+    query = {{"cursor", std::string(got.Text("nextCursor"))}};
+  }
+  EXPECT_EQ(seen, 3u);
+  EXPECT_EQ(pages, 2u);
+}
+
 TEST_F(ConsentCalls, IdentityTokens) {
   const plane::TokenMaker idp("ES256", "k");
   idp_ = std::make_shared<plane::IdentityProvider>(*plane::MakeIdentityProvider(
