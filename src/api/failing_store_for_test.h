@@ -11,6 +11,8 @@ namespace writ::api {
 struct FailurePlan {
   int fail_from = -1;  ///< index of the first change that fails; -1: none
   int changes = 0;
+  bool fail_sync = false;  ///< the next commit is stored, but the disk does not keep it
+  bool sync_failed = false;  ///< from then on nothing is begun
   Result<> Next() {
     const int index = changes++;
     if (fail_from >= 0 && index >= fail_from) return Fail(Code::kExhausted, "no space left on device (change {})", index);
@@ -124,7 +126,10 @@ class FailingTransaction final : public storage::Transaction {
   }
   Result<> Commit(storage::Durability durability) override {
     WRIT_TRY("fail", plan_.Next());
-    return inner_->Commit(durability);
+    auto done = inner_->Commit(durability);
+    if (done && plan_.fail_sync) plan_.sync_failed = true;
+    if (plan_.sync_failed) return Fail(Code::kCorrupt, "the disk has not kept what was written");
+    return done;
   }
 
  private:
@@ -136,6 +141,7 @@ class FailingStore final : public storage::Store {
  public:
   FailingStore(std::unique_ptr<storage::Store> inner, FailurePlan& plan) : inner_(std::move(inner)), plan_(plan) {}
   Result<std::unique_ptr<storage::Transaction>> Begin() override {
+    if (plan_.sync_failed) return Fail(Code::kCorrupt, "the disk has not kept what was written before");
     auto transaction = WRIT_TRY("begin", inner_->Begin());
     return std::make_unique<FailingTransaction>(std::move(transaction), plan_);
   }

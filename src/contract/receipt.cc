@@ -26,11 +26,15 @@ Json Copy(const Json& object, std::initializer_list<std::string_view> names) {
 
 }  // namespace
 
-void ReceiptFacts::Add(const Json& entry) {
-  ended_at_ = TextOf(entry, "ts");
+void ReceiptFacts::AddPlain(std::string_view ts, std::string_view hash) {
+  ended_at_ = ts;
   if (count_ == 0) started_at_ = ended_at_;
-  head_ = TextOf(entry, "hash");
+  head_ = hash;
   ++count_;
+}
+
+void ReceiptFacts::Add(const Json& entry) {
+  AddPlain(TextOf(entry, "ts"), TextOf(entry, "hash"));
   const Json* event = entry.Find("event");
   if (event == nullptr) return;
   const std::string type = TextOf(*event, "type");

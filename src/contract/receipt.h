@@ -17,6 +17,8 @@ class ReceiptFacts {
  public:
   /// Takes the next entry of a chain that was made or verified here.
   void Add(const canon::Json& entry);
+  /// The same for an entry of whose event a receipt repeats nothing.
+  void AddPlain(std::string_view ts, std::string_view hash);
 
   struct Network {
     std::string host;

@@ -23,6 +23,12 @@ void KeptRun::Observe(const Json& entry, std::size_t text_bytes) {
   if (kind != nullptr && hash != nullptr) artifacts.emplace_back(*kind, *hash);
 }
 
+void KeptRun::Observe(const BatchEntry& entry) {
+  if (entry.json != nullptr) return Observe(*entry.json, entry.text.size());
+  facts.ObservePlain(entry.type, entry.ts, entry.hash, entry.mono_us);
+  bytes += entry.text.size();
+}
+
 Result<std::unique_ptr<KeptRun>> ChainBook::Load(std::string_view id) {
   const storage::Run row = WRIT_TRY("read run", store_.GetRun(id));
   if (!row.contract) return Fail(Code::kInvalid, "run {} has no contract", id);
@@ -82,35 +88,40 @@ Result<> ChainBook::SetStatus(Change& change, KeptRun& run, storage::RunStatus s
 
 Result<> ChainBook::Append(Change& change, KeptRun& run, std::vector<Json> events) {
   contract::EventChain end = run.chain;
-  std::vector<Json> entries;
-  std::vector<std::string> texts;
+  std::vector<std::pair<Json, std::string>> kept;
+  std::vector<BatchEntry> entries;
+  kept.reserve(events.size());
   for (auto& event : events) {
-    entries.push_back(WRIT_TRY("append event", end.Append(change.now(), std::move(event))));
-    texts.push_back(canon::Compact(entries.back()));
+    BatchEntry entry{.seq = end.count()};
+    Json json = WRIT_TRY("append event", end.Append(change.now(), std::move(event)));
+    std::string text = canon::Compact(json);
+    const auto& [made, made_text] = kept.emplace_back(std::move(json), std::move(text));
+    entry.text = made_text;
+    entry.prev = *made.FindString("prev");
+    entry.hash = *made.FindString("hash");
+    entry.json = &made;
+    entries.push_back(entry);
   }
-  return Store(change, run, entries, std::move(texts), end);
+  return Store(change, run, entries, end);
 }
 
-Result<> ChainBook::Store(Change& change, KeptRun& run, std::span<const Json> entries, std::vector<std::string> texts,
-                          const contract::EventChain& end) {
+Result<> ChainBook::Store(Change& change, KeptRun& run, std::span<const BatchEntry> entries, const contract::EventChain& end) {
   if (entries.empty()) return {};
-  const std::uint64_t first = run.chain.count();
   std::vector<storage::NewEvent> rows;
   rows.reserve(entries.size());
-  std::string_view prev = run.chain.head();
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const std::string_view hash = *entries[i].FindString("hash");
-    rows.push_back({.seq = first + i, .prev = prev, .hash = hash, .text = texts[i]});
-    prev = hash;
-  }
+  for (const BatchEntry& entry : entries)
+    rows.push_back({.seq = entry.seq, .prev = entry.prev, .hash = entry.hash, .text = entry.text});
   WRIT_TRY("append events", change->AppendEvents(run.id, rows));
   change.OnUndo([this, id = run.id] { Forget(id); });
-  for (std::size_t i = 0; i < entries.size(); ++i) run.Observe(entries[i], texts[i].size());
+  for (const BatchEntry& entry : entries) run.Observe(entry);
   run.chain = end;
-  if (watcher_ != nullptr && watcher_->Watches(run.id))
-    change.AfterCommit([watcher = watcher_, id = run.id, first, kept = std::move(texts)]() mutable {
+  if (watcher_ != nullptr && watcher_->Watches(run.id)) {
+    std::vector<std::string> texts;
+    for (const BatchEntry& entry : entries) texts.emplace_back(entry.text);
+    change.AfterCommit([watcher = watcher_, id = run.id, first = entries.front().seq, kept = std::move(texts)]() mutable {
       watcher->Appended(id, first, std::move(kept));
     });
+  }
   return {};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <span>
@@ -18,6 +19,18 @@
 
 namespace writ::plane {
 
+/// An entry to be added to a chain; it borrows everything.
+struct BatchEntry {
+  std::uint64_t seq = 0;
+  std::string_view text{};  ///< what is stored
+  std::string_view prev{}, hash{}, type{}, ts{};  ///< `hash` recomputed
+  std::int64_t mono_us = -1;          ///< of `json` null; negative: it says none
+  /// Null where nothing is remembered of it but what stands above (RunFacts::ObservePlain); then its own hash was right.
+  const canon::Json* json = nullptr;
+
+  std::string_view said_hash() const { return json == nullptr ? hash : *json->FindString("hash"); }
+};
+
 /// A run with a contract whose chain the plane goes on with: its end, and what its entries said.
 struct KeptRun {
   std::string id;
@@ -34,6 +47,7 @@ struct KeptRun {
 
   /// Takes an entry that continues the chain, whose text is that long.
   void Observe(const canon::Json& entry, std::size_t text_bytes);
+  void Observe(const BatchEntry& entry);
 };
 
 /// Sees what is appended, after it is durable: followers of a run.
@@ -61,8 +75,7 @@ class ChainBook {
   /// Adds events of the plane's own to a run, stamped now.
   Result<> Append(Change& change, KeptRun& run, std::vector<canon::Json> events);
   /// Adds entries made elsewhere. Precondition: they continue the chain, up to `end`.
-  Result<> Store(Change& change, KeptRun& run, std::span<const canon::Json> entries, std::vector<std::string> texts,
-                 const contract::EventChain& end);
+  Result<> Store(Change& change, KeptRun& run, std::span<const BatchEntry> entries, const contract::EventChain& end);
   void Forget(std::string_view id);
 
  private:

@@ -42,22 +42,43 @@ std::unexpected<Refusal> Rejected(std::uint64_t seq, std::string_view reason) {
 
 /// How many entries at the front of a batch are stored already. They must be equal.
 Answer<std::size_t> SkipStored(Core& core, const KeptRun& run, const EventBatch& batch) {
+  const auto& entries = batch.entries;
   std::size_t known = 0;
-  while (known < batch.entries.size() && batch.seqs[known] < run.chain.count()) ++known;
+  while (known < entries.size() && entries[known].seq < run.chain.count()) ++known;
   if (known == 0) return 0;
   // A repeated post continues from its own first entry, one by one.
-  const auto stored = WRIT_ANSWER(core.store.Events(run.id, batch.seqs.front(), known));
+  const std::uint64_t first = entries.front().seq;
+  const auto stored = WRIT_ANSWER(core.store.Events(run.id, first, known));
   for (std::size_t i = 0; i < known; ++i) {
-    if (batch.seqs[i] != batch.seqs.front() + i || i >= stored.size()) return Rejected(batch.seqs[i], "sequence gap");
+    if (entries[i].seq != first + i || i >= stored.size()) return Rejected(entries[i].seq, "sequence gap");
     const auto entry = canon::Parse(stored[i], canon::Mode::kWire);
     const std::string* hash = entry ? entry->FindString("hash") : nullptr;
-    if (hash == nullptr || *hash != batch.hashes[i] || *batch.entries[i].FindString("hash") != batch.hashes[i])
-      return Rejected(batch.seqs[i], "another event is stored there");
+    if (hash == nullptr || *hash != entries[i].hash || entries[i].said_hash() != entries[i].hash)
+      return Rejected(entries[i].seq, "another event is stored there");
   }
   return known;
 }
 
 }  // namespace
+
+std::string AddEntry(EventBatch& batch, Json json) {
+  BatchEntry entry;
+  if (auto problem = EntryProblem(json, entry.seq); !problem.empty()) return "." + problem;
+  auto hash = contract::HashEntry(json);
+  if (!hash) return ": " + hash.error().what;
+  std::string text = canon::Compact(json);
+  if (text.size() > kEntryBytesMax) return fmt::format(": longer than {} bytes", kEntryBytesMax);
+  batch.kept.push_back({std::move(json), std::move(text), *std::move(hash)});
+  const EventBatch::Kept& kept = batch.kept.back();
+  entry.text = kept.text;
+  entry.hash = kept.hash;
+  entry.prev = *kept.json.FindString("prev");
+  entry.ts = *kept.json.FindString("ts");
+  entry.type = *kept.json.Find("event")->FindString("type");
+  entry.json = &kept.json;
+  batch.entries.push_back(entry);
+  return {};
+}
 
 EventBatch ReadEventBatch(Json* events) {
   EventBatch batch;
@@ -68,22 +89,10 @@ EventBatch ReadEventBatch(Json* events) {
   if (events == nullptr || !events->is_array()) return refuse("events: must be an array");
   Json::Array& entries = events->array();
   if (entries.size() > kBatchMax) return refuse(fmt::format("events: at most {} at a time", kBatchMax));
-  batch.texts.reserve(entries.size());
-  batch.hashes.reserve(entries.size());
-  batch.seqs.reserve(entries.size());
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    std::uint64_t seq = 0;
-    if (auto problem = EntryProblem(entries[i], seq); !problem.empty())
-      return refuse(fmt::format("events.{}.{}", i, problem));
-    auto hash = contract::HashEntry(entries[i]);
-    if (!hash) return refuse(fmt::format("events.{}: {}", i, hash.error().what));
-    batch.texts.push_back(canon::Compact(entries[i]));
-    if (batch.texts.back().size() > kEntryBytesMax)
-      return refuse(fmt::format("events.{}: longer than {} bytes", i, kEntryBytesMax));
-    batch.hashes.push_back(*std::move(hash));
-    batch.seqs.push_back(seq);
-  }
-  batch.entries = std::move(entries);
+  batch.entries.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (auto problem = AddEntry(batch, std::move(entries[i])); !problem.empty())
+      return refuse(fmt::format("events.{}{}", i, problem));
   return batch;
 }
 
@@ -108,25 +117,25 @@ Answer<> TakeEvents(Core& core, Change& change, KeptRun& run, const EventBatch& 
   std::string_view prev = run.chain.head();
   bool ended = !run.facts.terminal.empty();
   std::size_t remembered = run.remembered, bytes = run.bytes, remembered_bytes = run.remembered_bytes;
-  for (std::size_t i = known; i < batch.entries.size(); ++i, ++seq) {
-    const Json& entry = batch.entries[i];
-    if (batch.seqs[i] != seq) return Rejected(seq, "sequence gap");
-    if (*entry.FindString("prev") != prev) return Rejected(seq, "prev hash mismatch");
-    if (*entry.FindString("hash") != batch.hashes[i]) return Rejected(seq, "event hash mismatch");
+  const auto entries = std::span(batch.entries).subspan(known);
+  for (const BatchEntry& entry : entries) {
+    if (entry.seq != seq) return Rejected(seq, "sequence gap");
+    if (entry.prev != prev) return Rejected(seq, "prev hash mismatch");
+    if (entry.said_hash() != entry.hash) return Rejected(seq, "event hash mismatch");
     if (ended) return Rejected(seq, "the run's last event was posted before");
-    prev = batch.hashes[i];
-    const std::string& type = *entry.Find("event")->FindString("type");
-    ended = type == "run.completed" || type == "run.failed" || type == "run.cancelled";
-    if (IsRemembered(type) && ++remembered > kRememberedMax)
-      return Plain(413, fmt::format("a run has at most {} events that its receipt repeats", kRememberedMax));
-    bytes += batch.texts[i].size();
-    if (IsRemembered(type)) remembered_bytes += batch.texts[i].size();
+    prev = entry.hash;
+    ended = entry.type == "run.completed" || entry.type == "run.failed" || entry.type == "run.cancelled";
+    bytes += entry.text.size();
+    if (IsRemembered(entry.type)) {
+      if (++remembered > kRememberedMax)
+        return Plain(413, fmt::format("a run has at most {} events that its receipt repeats", kRememberedMax));
+      remembered_bytes += entry.text.size();
+    }
     if (!ended && (bytes > kRunBytesMax || remembered_bytes > kRememberedBytesMax))  // its end is always taken
       return Plain(413, "the events of this run are too large together");
+    ++seq;
   }
-  const auto end = contract::EventChain::Resume(seq, std::string(prev));
-  WRIT_ANSWER(core.chains.Store(change, run, std::span(batch.entries).subspan(known),
-                                {batch.texts.begin() + static_cast<std::ptrdiff_t>(known), batch.texts.end()}, end));
+  WRIT_ANSWER(core.chains.Store(change, run, entries, contract::EventChain::Resume(seq, std::string(prev))));
   session::Reach(core.fault, fault::kEventsAppended);
   return {};
 }

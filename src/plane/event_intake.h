@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,16 +20,27 @@ inline constexpr std::size_t kRememberedMax = 100000;        ///< entries of a r
 inline constexpr std::size_t kRunBytesMax = 1u << 30;          ///< text of all entries of a run
 inline constexpr std::size_t kRememberedBytesMax = 32u << 20;  ///< text of those that its receipt repeats
 
-/// Entries of a post, checked as far as no state is needed, so that any thread can do it.
+/// Entries of a post, checked as far as no state is needed, so that any thread can do it. Moving keeps what it borrows
+/// from itself.
 struct EventBatch {
-  std::vector<canon::Json> entries;
-  std::vector<std::string> texts;   ///< what is stored, per entry
-  std::vector<std::string> hashes;  ///< recomputed, per entry
-  std::vector<std::uint64_t> seqs;
+  EventBatch() = default;
+  EventBatch(EventBatch&&) = default;
+  EventBatch& operator=(EventBatch&&) = default;
+
+  std::vector<BatchEntry> entries;
   std::vector<std::string> issues;  ///< not empty: the post is refused, and nothing else is valid
+
+  /// What entries borrow that were read as values.
+  struct Kept {
+    canon::Json json;
+    std::string text, hash;
+  };
+  std::deque<Kept> kept;
 };
 /// Reads the member `events` of a body: an array of chain entries of types that a runner may write. It is moved from.
 EventBatch ReadEventBatch(canon::Json* events);
+/// Adds one entry. Returns what is wrong with it, or nothing.
+std::string AddEntry(EventBatch& batch, canon::Json entry);
 
 /// Adds what is new in a batch to a run's chain. Entries that are there already and equal are skipped, so a post can be
 /// repeated. Costs the same whatever the chain's length.

@@ -129,6 +129,26 @@ std::optional<WaitingRun> RunQueue::Take(std::string_view id) {
   return run;
 }
 
+std::optional<std::pair<std::uint64_t, std::string>> RunQueue::OldestFor(const Tenant& tenant, const RunnerOffer& offer,
+                                                                        WallTime now) const {
+  std::optional<std::pair<std::uint64_t, std::string>> oldest;
+  for (const auto& [text, kind] : tenant.kinds) {
+    if (!Fits(kind.needs, offer)) continue;
+    for (const auto& [number, id] : kind.waiting) {
+      if (runs_.find(id)->second.expires <= now) continue;
+      if (!oldest || number < oldest->first) oldest = {number, id};
+      break;
+    }
+  }
+  return oldest;
+}
+
+bool RunQueue::HasFor(std::string_view pool, const RunnerOffer& offer, WallTime now) const {
+  const auto found = pools_.find(pool);
+  if (found == pools_.end()) return false;
+  return std::ranges::any_of(found->second.tenants, [&](const auto& entry) { return OldestFor(entry.second, offer, now).has_value(); });
+}
+
 std::optional<WaitingRun> RunQueue::TakeNext(std::string_view pool, const RunnerOffer& offer, WallTime now) {
   const auto found = pools_.find(pool);
   if (found == pools_.end()) return std::nullopt;
@@ -139,15 +159,7 @@ std::optional<WaitingRun> RunQueue::TakeNext(std::string_view pool, const Runner
   } best;
   for (auto& [name, tenant] : found->second.tenants) {
     if (best.tenant != nullptr && tenant.served > best.tenant->served) continue;
-    std::optional<std::pair<std::uint64_t, std::string>> oldest;
-    for (const auto& [text, kind] : tenant.kinds) {
-      if (!Fits(kind.needs, offer)) continue;
-      for (const auto& [number, id] : kind.waiting) {
-        if (runs_.find(id)->second.expires <= now) continue;
-        if (!oldest || number < oldest->first) oldest = {number, id};
-        break;
-      }
-    }
+    const auto oldest = OldestFor(tenant, offer, now);
     if (!oldest) continue;
     if (best.tenant == nullptr || tenant.served < best.tenant->served || oldest->first < best.number)
       best = {&tenant, oldest->first, oldest->second};

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -62,6 +63,8 @@ class RunQueue {
   std::optional<WaitingRun> Take(std::string_view id);
   /// Takes the next run of a pool that fits and has not expired by `now`.
   std::optional<WaitingRun> TakeNext(std::string_view pool, const RunnerOffer& offer, WallTime now);
+  /// Whether TakeNext would find one.
+  bool HasFor(std::string_view pool, const RunnerOffer& offer, WallTime now) const;
 
   bool Has(std::string_view id) const { return runs_.contains(std::string(id)); }
   std::size_t size() const { return runs_.size(); }
@@ -84,6 +87,8 @@ class RunQueue {
     std::map<std::string, Tenant> tenants;
   };
   void Forget(const WaitingRun& run);
+  /// The number of a tenant's oldest run that fits and has not expired, and its id.
+  std::optional<std::pair<std::uint64_t, std::string>> OldestFor(const Tenant& tenant, const RunnerOffer& offer, WallTime now) const;
 
   std::map<std::string, WaitingRun> runs_;
   std::map<std::string, Pool, std::less<>> pools_;

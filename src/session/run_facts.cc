@@ -61,6 +61,17 @@ std::optional<RunState> StateAfter(std::string_view event_type) {
   return std::nullopt;
 }
 
+void RunFacts::ObservePlain(std::string_view type, std::string_view ts, std::string_view hash, std::int64_t entry_mono_us) {
+  chain.AddPlain(ts, hash);
+  terminal.clear();
+  if (entry_mono_us >= 0) mono_us = entry_mono_us;
+  if (const auto next = StateAfter(type)) {
+    state = next;
+    if (storage::IsTerminal(*next)) terminal = type;
+  }
+  if (type == "file.changed") ++files_changed;
+}
+
 void RunFacts::Observe(const Json& entry) {
   chain.Add(entry);
   terminal.clear();

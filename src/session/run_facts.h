@@ -38,6 +38,9 @@ struct RunFacts {
 
   /// Takes one chain entry. Precondition: it continues the chain (contract/chain.h).
   void Observe(const canon::Json& entry);
+  /// The same for an entry of type file.changed, command.executed, workspace.materialized or run.completed.
+  /// `entry_mono_us`: of its `writ`, or negative when it has none.
+  void ObservePlain(std::string_view type, std::string_view ts, std::string_view hash, std::int64_t entry_mono_us);
 };
 
 /// The state that an event brings a run into; nullopt when it leaves the state as it is.

@@ -8,7 +8,7 @@ using plane::Answer;
 using plane::Lockout;
 
 Answer<storage::Principal> Admit(plane::Core& core, std::string_view authorization, std::string_view address,
-                                 plane::Capability capability) {
+                                 plane::Capability capability, Counted counted) {
   const MonoTime now = core.clock.Mono();
   const auto locked = [] { return plane::Plain(429, "too many authentication failures; backing off"); };
   const auto token = plane::BearerToken(authorization);
@@ -25,7 +25,7 @@ Answer<storage::Principal> Admit(plane::Core& core, std::string_view authorizati
     return plane::Plain(403, "forbidden: principal lacks the required role");
   }
   core.lockout.LetIn(address, principal->name, now);
-  if (!core.rate.Take(principal->name, now)) return plane::Plain(429, "rate limit exceeded");
+  if (counted == Counted::kNow && !core.rate.Take(principal->name, now)) return plane::Plain(429, "rate limit exceeded");
   return *std::move(principal);
 }
 

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "api/plane/body_intake.h"
 #include "api/plane/plane_worker.h"
 #include "plane/identity.h"
 #include "storage/blobs/directory.h"
@@ -10,15 +11,13 @@
 #include "storage/sqlite/open.h"
 
 namespace writ::api {
-namespace {
-
-constexpr std::size_t kBodyBytesMax = 4u << 20, kWaitingBodyBytesMax = 64u << 10;
-
-}  // namespace
-
 class PlaneService::Impl {
  public:
   explicit Impl(PlaneOptions given) : options(std::move(given)) {}
+  ~Impl() {
+    if (intake) intake->Stop();
+    worker.reset();  // its thread may still give calls back to the intake
+  }
 
   PlaneOptions options;
   SystemClock system_clock{};
@@ -28,6 +27,7 @@ class PlaneService::Impl {
   std::unique_ptr<storage::BlobStore> blobs{};
   std::unique_ptr<plane::Core> core{};
   std::unique_ptr<PlaneWorker> worker{};
+  std::unique_ptr<BodyIntake> intake{};
 
   Result<> Open() {
     directory.emplace(WRIT_TRY("state directory", storage::StateDir::Open(options.state_dir, storage::StateAccess::kWrite)));
@@ -56,6 +56,7 @@ class PlaneService::Impl {
     transaction.reset();  // the store belongs to the worker's thread from its start on
     WRIT_TRY("start", plane::Restore(*core));
     worker = std::make_unique<PlaneWorker>(*core);
+    intake = std::make_unique<BodyIntake>(*worker);
     worker->Start();
     return {};
   }
@@ -63,9 +64,8 @@ class PlaneService::Impl {
   /// Gives a job to the thread, or answers it that there is no room.
   void Post(std::unique_ptr<Job> job) {
     if (worker->Post(job)) return;
-    PlaneReply busy = ReplyFor({.status = 503, .error = "the plane is busy or stopping; try again"});
-    if (job->kind == Job::Kind::kCall) job->reply(std::move(busy));
-    else job->refused(std::move(busy));
+    job->answer = BusyReply();
+    job->SendAnswer();
   }
 };
 
@@ -86,17 +86,7 @@ void PlaneService::Call(PlaneCall call, Reply reply) {
     return reply(ReplyFor({.status = 404, .error = fmt::format("no route for {} {}", job->call.method, job->call.path)}));
   job->match = *match;
   job->reply = std::move(reply);
-  const Route& route = *match->route;
-  // Nobody has been let in yet, and a call that waits keeps its body: only what has its own bounds may be longer.
-  const std::size_t body_bytes_max = route.may_wait ? kWaitingBodyBytesMax : kBodyBytesMax;
-  if (route.body == Body::kJson && route.prepare == nullptr && job->call.body.size() > body_bytes_max)
-    return job->reply(ReplyFor({.status = 413, .error = "body too large"}));
-  if (route.body == Body::kJson) job->body = canon::Parse(job->call.body, canon::Mode::kStrict);
-  if (route.prepare != nullptr) {
-    canon::Json* body = job->body && *job->body ? &**job->body : nullptr;
-    job->prepared = route.prepare(job->call, body);
-  }
-  impl_->Post(std::move(job));
+  impl_->intake->Take(std::move(job));
 }
 
 void PlaneService::MayUpload(std::string authorization, std::string address, Refused refused) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/plane/gate.h"
+#include "plane/claims.h"
 #include "plane/keeper.h"
 
 namespace writ::api {
@@ -16,27 +17,35 @@ namespace {
 constexpr Millis kLongestSleep{1000};
 constexpr Millis kChoreRetry{60000};
 
+Refusal InDoubt(const Error& error) {
+  return {.status = 503, .error = "the plane has stopped serving: its store is in doubt and must be opened again", .cause = error.what};
+}
+
 PlaneReply Unstored(const Error& error) {
   PlaneReply reply = ReplyFor(plane::FromError({Code::kUnavailable, error.what}));
+  if (error.code == Code::kCorrupt) reply = ReplyFor(InDoubt(error));
   if (error.code == Code::kExhausted) reply = ReplyFor(plane::FromError(error));
   return reply;
 }
 
-void Reply(Job& job) {
-  switch (job.kind) {
-    case Job::Kind::kCall: job.reply(*std::move(job.answer)); break;
-    case Job::Kind::kMayUpload:
-    case Job::Kind::kFollow:
-      job.refused(job.answer->status == 200 ? std::nullopt : std::move(job.answer));
+PlaneReply NothingClaimed() { return {.body = R"({"empty":true})"}; }
+
+}  // namespace
+
+void Job::SendAnswer() {
+  switch (kind) {
+    case Kind::kCall:
+    case Kind::kAdmit: reply(*std::move(answer)); break;
+    case Kind::kMayUpload:
+    case Kind::kFollow:
+      refused(answer->status == 200 ? std::nullopt : std::move(answer));
       break;
-    case Job::Kind::kWork:
-      if (job.answer->status == 200) job.done({});
-      else job.done(plane::Plain(job.answer->status, job.answer->cause.empty() ? job.answer->body : job.answer->cause));
+    case Kind::kWork:
+      if (answer->status == 200) done({});
+      else done(plane::Plain(answer->status, answer->cause.empty() ? answer->body : answer->cause));
       break;
   }
 }
-
-}  // namespace
 
 /// Calls that share a transaction.
 struct PlaneWorker::Group {
@@ -94,16 +103,21 @@ bool PlaneWorker::Stop(Deadline deadline) {
   return finished_.wait_until(lock, deadline.when(), [&] { return ended_; });
 }
 
+std::optional<MonoTime> PlaneWorker::NextOver() const {
+  std::optional<MonoTime> over = core_.leases.NextEnd();
+  if (const auto queue = core_.queue.NextEnd(); queue && (!over || *queue < *over)) over = queue;
+  if (!over) return over;
+  return std::max(*over + kGather, over_not_before_);
+}
+
 std::optional<MonoTime> PlaneWorker::NextDue() const {
-  std::optional<MonoTime> due;
+  if (in_doubt_) return std::nullopt;
+  std::optional<MonoTime> due = NextOver();
   const auto take = [&](std::optional<MonoTime> other) {
     if (other && (!due || *other < *due)) due = other;
   };
-  take(core_.leases.NextEnd());
-  take(core_.queue.NextEnd());
   for (const auto& chore : chores_due_) take(chore);
-  for (const auto& [pool, jobs] : waiting_)
-    for (const auto& job : jobs) take(job->waits_until);
+  take(waiting_.NextEnd());
   return due;
 }
 
@@ -113,7 +127,7 @@ std::vector<std::unique_ptr<Job>> PlaneWorker::Collect() {
     const std::lock_guard lock(mutex_);
     tidy_wanted_ = inbox_.empty();  // busy: later
   }
-  if (tidy_wanted_) {
+  if (tidy_wanted_ && !in_doubt_) {
     // Nobody waits: move what was committed to where it stays.
     core_.store.Tidy();
     tidy_wanted_ = false;
@@ -143,7 +157,8 @@ void PlaneWorker::Run() {
       empty = inbox_.empty();
     }
     core_.draining = stopping;
-    RunGroup(std::move(jobs));
+    if (in_doubt_) RefuseAll(std::move(jobs));
+    else RunGroup(std::move(jobs));
     if (stopping && empty) break;
   }
   followers_.EndAll("stopping");
@@ -154,12 +169,21 @@ void PlaneWorker::Run() {
 
 void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
   Group group{.now = core_.clock.Now(), .mono = core_.clock.Mono()};
-  EndWaiting(group, core_.draining);
+  for (auto& job : waiting_.TakeEnded(group.mono, core_.draining)) {
+    job->answer = NothingClaimed();
+    group.answered.push_back(std::move(job));
+  }
   RunChores(group);
   std::vector<std::unique_ptr<Job>> follows;
   for (auto& job : jobs) {
+    if (in_doubt_) {
+      job->answer = ReplyFor(InDoubt(*in_doubt_));
+      group.answered.push_back(std::move(job));
+      continue;
+    }
     switch (job->kind) {
       case Job::Kind::kCall: RunCall(group, std::move(job)); continue;
+      case Job::Kind::kAdmit: RunAdmit(group, std::move(job)); continue;
       case Job::Kind::kMayUpload: {
         std::string caller;
         const auto allowed = MayUploadBlob(core_, job->call.authorization, caller);
@@ -178,15 +202,30 @@ void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
   }
   ServeWaiting(group);
   Finish(group);
+  if (in_doubt_) return RefuseAll(std::move(follows));
   for (auto& job : follows) {  // only now: a follower sees nothing that could still be undone
     RunFollow(*job);
-    Reply(*job);
+    job->SendAnswer();
+  }
+}
+
+void PlaneWorker::RefuseAll(std::vector<std::unique_ptr<Job>> jobs) {
+  for (auto& job : waiting_.TakeEnded(core_.clock.Mono(), true)) jobs.push_back(std::move(job));
+  followers_.EndAll("stopping");
+  for (auto& job : jobs) {
+    job->answer = ReplyFor(InDoubt(*in_doubt_));
+    job->SendAnswer();
   }
 }
 
 Answer<> PlaneWorker::Begin(Group& group) {
   if (group.transaction) return {};
+  if (in_doubt_) return std::unexpected(InDoubt(*in_doubt_));
   auto transaction = core_.store.Begin();
+  if (!transaction && transaction.error().code == Code::kCorrupt) {
+    Doubt(transaction.error());
+    return std::unexpected(InDoubt(transaction.error()));
+  }
   if (!transaction) {
     Refusal refusal = plane::FromError({Code::kUnavailable, transaction.error().what});
     if (transaction.error().code == Code::kExhausted) refusal = plane::FromError(std::move(transaction).error());
@@ -229,16 +268,24 @@ void PlaneWorker::GiveUp(Group& group, Error error) {
   core_.log(fmt::format("the store cannot keep what was asked: {}", error.what));
 }
 
+/// After a failed sync, undoing has brought memory back to before, and the store reads as after. Which of them survives is
+/// known when it is opened the next time.
+void PlaneWorker::Doubt(Error error) {
+  if (error.code != Code::kCorrupt || in_doubt_) return;
+  in_doubt_ = std::move(error);
+  core_.log("nothing is served any more: check the disk, then start the plane again");
+}
+
 void PlaneWorker::RunChores(Group& group) {
   const auto log = [&](std::string_view name, const Refusal& refusal) {
     core_.log(fmt::format("{}: {}", name, refusal.cause.empty() ? refusal.error : refusal.cause));
   };
-  if (const auto lease = core_.leases.NextEnd(), queue = core_.queue.NextEnd();
-      (lease && *lease <= group.mono) || (queue && *queue <= group.mono)) {
+  if (const auto over = NextOver(); over && *over <= group.mono) {
     const auto done = InGroup(group, [&](plane::Change& change) -> Answer<> {
       [[maybe_unused]] const auto ended = WRIT_ANSWER(plane::EndWhatIsOver(core_, change));
       return {};
     });
+    over_not_before_ = done ? MonoTime{} : group.mono + kOverRetry;
     if (!done) log("end what is over", done.error());
   }
   for (std::size_t i = 0; i < PlaneChores().size(); ++i) {
@@ -268,10 +315,11 @@ void PlaneWorker::RunCall(Group& group, std::unique_ptr<Job> job) {
   std::optional<PlaneReply> reply;
   const auto judge = [&]() -> Answer<> {
     if (route.capability != plane::Capability::kNone) {
-      principal = WRIT_ANSWER(Admit(core_, job->call.authorization, job->call.address, route.capability));
+      principal = WRIT_ANSWER(Admit(core_, job->call.authorization, job->call.address, route.capability,
+                                    job->rate_taken ? Counted::kAlready : Counted::kNow));
       asked.principal = &*principal;
     }
-    if (route.body == Body::kJson) {
+    if (job->body) {
       if (!*job->body) return plane::Plain(400, "request body is not valid JSON");
       asked.body = &**job->body;
     }
@@ -286,18 +334,38 @@ void PlaneWorker::RunCall(Group& group, std::unique_ptr<Job> job) {
     });
   };
   const auto judged = judge();
-  if (judged && asked.waiting && route.may_wait && !core_.draining && waiting_count_ < kWaitingMax) {
+  if (judged && asked.waiting && route.may_wait && !core_.draining && !waiting_.full()) {
     if (job->waits_until == MonoTime{}) job->waits_until = asked.waiting->until;
-    if (job->waits_until > group.mono) {
-      waiting_[asked.waiting->pool].push_back(std::move(job));
-      ++waiting_count_;
-      return;
-    }
+    job->wanted = std::move(asked.waiting->wanted);
+    if (job->waits_until > group.mono) return waiting_.Add(asked.waiting->pool, std::move(job));
   }
   job->answer = judged ? *std::move(reply) : ReplyFor(judged.error());
   job->answer->caller = principal ? principal->name : asked.caller;
   job->depends = group.touched;
   group.answered.push_back(std::move(job));
+}
+
+/// Whether who sent a long body is let in at all; only then it is read, by another thread.
+void PlaneWorker::RunAdmit(Group& group, std::unique_ptr<Job> job) {
+  const auto judge = [&]() -> Answer<> {
+    const Route& route = *job->match.route;
+    if (route.claim_token) {
+      [[maybe_unused]] const auto reporter = WRIT_ANSWER(plane::CheckReporter(core_, job->claim_token, job->match.parameters[0], group.now));
+      return {};
+    }
+    [[maybe_unused]] const auto principal =
+        WRIT_ANSWER(Admit(core_, job->call.authorization, job->call.address, route.capability));
+    job->rate_taken = true;
+    return {};
+  };
+  if (const auto judged = judge(); !judged) {
+    job->answer = ReplyFor(judged.error());
+    group.answered.push_back(std::move(job));
+    return;
+  }
+  const auto back = std::move(job->admitted);
+  job->kind = Job::Kind::kCall;
+  back(std::move(job));
 }
 
 void PlaneWorker::RunFollow(Job& job) {
@@ -343,47 +411,17 @@ void PlaneWorker::RunFollow(Job& job) {
 }
 
 void PlaneWorker::ServeWaiting(Group& group) {
-  const auto pools = std::exchange(queued_pools_, {});
-  for (const auto& pool : pools) {
-    const auto found = waiting_.find(pool);
-    if (found == waiting_.end()) continue;
-    auto jobs = std::move(found->second);
-    waiting_.erase(found);
-    waiting_count_ -= jobs.size();
-    while (!jobs.empty() && core_.queue.HasWaiting(pool)) {
-      auto job = std::move(jobs.front());
-      jobs.pop_front();
-      // Nobody is there to take what it would be given.
-      if (job->call.gone && job->call.gone->load()) {
-        job->answer = PlaneReply{.body = R"({"empty":true})"};
+  for (const auto& pool : std::exchange(queued_pools_, {})) {
+    if (!core_.queue.HasWaiting(pool)) continue;
+    waiting_.AskAgain(pool, [&](std::unique_ptr<Job> job) {
+      if (WaitingCalls::Gone(*job)) {  // nobody is there to take what it would be given
+        job->answer = NothingClaimed();
         group.answered.push_back(std::move(job));
-        continue;
+      } else {
+        RunCall(group, std::move(job));
       }
-      RunCall(group, std::move(job));
-    }
-    // The others go on waiting, before those that have just been asked again.
-    auto& rest = waiting_[pool];
-    waiting_count_ += jobs.size();
-    rest.splice(rest.begin(), jobs);
-    if (rest.empty()) waiting_.erase(pool);
-  }
-}
-
-void PlaneWorker::EndWaiting(Group& group, bool all) {
-  for (auto pool = waiting_.begin(); pool != waiting_.end();) {
-    auto& jobs = pool->second;
-    for (auto job = jobs.begin(); job != jobs.end();) {
-      const bool gone = (*job)->call.gone && (*job)->call.gone->load();
-      if (!all && !gone && (*job)->waits_until > group.mono) {
-        ++job;
-        continue;
-      }
-      (*job)->answer = PlaneReply{.body = R"({"empty":true})"};
-      group.answered.push_back(std::move(*job));
-      job = jobs.erase(job);
-      --waiting_count_;
-    }
-    pool = jobs.empty() ? waiting_.erase(pool) : std::next(pool);
+      return core_.queue.HasWaiting(pool);
+    });
   }
 }
 
@@ -393,6 +431,7 @@ void PlaneWorker::Finish(Group& group) {
     const auto committed = group.transaction->Commit(storage::Durability::kDurable);
     if (!committed) {
       GiveUp(group, committed.error());
+      Doubt(committed.error());
     } else {
       tidy_wanted_ = true;
       group.transaction.reset();
@@ -401,7 +440,7 @@ void PlaneWorker::Finish(Group& group) {
   }
   group.transaction.reset();
   for (const auto& change : group.changes) change->Committed();
-  for (auto& job : group.answered) Reply(*job);
+  for (auto& job : group.answered) job->SendAnswer();
 }
 
 }  // namespace writ::api

@@ -2,8 +2,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,30 +10,11 @@
 #include <vector>
 
 #include "api/plane/followers.h"
+#include "api/plane/job.h"
 #include "api/plane/live_logs.h"
-#include "api/plane/plane_service.h"
-#include "api/plane/route.h"
+#include "api/plane/waiting_calls.h"
 
 namespace writ::api {
-
-/// Something for the plane's thread to do.
-struct Job {
-  enum class Kind : std::uint8_t { kCall, kMayUpload, kFollow, kWork };
-  Kind kind = Kind::kCall;
-  PlaneCall call{};
-  RouteMatch match{};                        ///< views into call.path
-  std::optional<Result<canon::Json>> body{};  ///< parsed before the job got here
-  std::shared_ptr<void> prepared{};
-  PlaneService::Reply reply{};
-  PlaneService::Refused refused{};
-  std::shared_ptr<FollowSink> sink{};
-  PlaneService::Work work{};
-  std::function<void(plane::Answer<>)> done{};  ///< for kWork
-
-  MonoTime waits_until{};                ///< of a call that waits
-  std::optional<PlaneReply> answer{};    ///< once it is known; sent after the commit
-  bool depends = false;                  ///< on what the group has changed: 503 when that cannot be stored
-};
 
 /// The plane's thread: takes what waits, runs it in one transaction, commits once, answers.
 class PlaneWorker {
@@ -43,7 +22,10 @@ class PlaneWorker {
   static constexpr std::size_t kGroupMax = 256;
   static constexpr std::size_t kInboxMax = 20000;
   static constexpr std::size_t kInboxBytesMax = 512u << 20;
-  static constexpr std::size_t kWaitingMax = 10000;
+  /// What ends because time has passed waits this long for others that end too, to share their commit...
+  static constexpr Millis kGather{50};
+  /// ...and this long after the store could not keep it.
+  static constexpr Millis kOverRetry{1000};
 
   /// `core` is borrowed.
   explicit PlaneWorker(plane::Core& core);
@@ -62,6 +44,7 @@ class PlaneWorker {
   void RunGroup(std::vector<std::unique_ptr<Job>> jobs);
   void RunChores(Group& group);
   void RunCall(Group& group, std::unique_ptr<Job> job);
+  void RunAdmit(Group& group, std::unique_ptr<Job> job);
   void RunFollow(Job& job);
   void ServeWaiting(Group& group);
   void EndWaiting(Group& group, bool all);
@@ -70,14 +53,21 @@ class PlaneWorker {
   plane::Answer<> InGroup(Group& group, const std::function<plane::Answer<>(plane::Change&)>& change);
   plane::Answer<> Begin(Group& group);
   void GiveUp(Group& group, Error error);
+  void Doubt(Error error);
+  /// Answers everything with why nothing is served any more.
+  void RefuseAll(std::vector<std::unique_ptr<Job>> jobs);
+  std::optional<MonoTime> NextOver() const;
   std::optional<MonoTime> NextDue() const;
 
   plane::Core& core_;
   LiveLogs logs_;
   Followers followers_;
-  std::map<std::string, std::list<std::unique_ptr<Job>>, std::less<>> waiting_;  ///< by pool, in order of arrival
-  std::size_t waiting_count_ = 0;
+  WaitingCalls waiting_;
   std::vector<std::string> queued_pools_;
+  MonoTime over_not_before_{};
+  /// Set once the store is in doubt: what memory says may not be what survives, so nothing is served until a new start
+  /// has read it again.
+  std::optional<Error> in_doubt_;
   std::vector<MonoTime> chores_due_;
   bool tidy_wanted_ = false;
 

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "plane/completion.h"
 #include "plane/event_intake.h"
+#include "plane/plain_events.h"
 
 namespace writ::api {
 namespace {
@@ -11,32 +12,36 @@ namespace {
 using canon::Json;
 using plane::Capability;
 
-/// The claim token of a body, judged for the run in the path.
-Answer<plane::Reporter> ReporterOf(Asked& asked) {
-  BodyReader reader(*asked.body);
-  const std::string token = reader.Text("claimToken", 0, plane::kClaimTokenBytesMax);
-  WRIT_ANSWER(reader.Finish());
-  auto reporter =
-      WRIT_ANSWER(plane::CheckReporter(asked.core, token, asked.parameter(0), asked.change->now()));
+/// A claim token, judged for the run in the path.
+Answer<plane::Reporter> Judged(Asked& asked, std::string_view token) {
+  auto reporter = WRIT_ANSWER(plane::CheckReporter(asked.core, token, asked.parameter(0), asked.change->now()));
   asked.caller = reporter.token.runner_id;
   return reporter;
 }
 
-std::shared_ptr<void> PrepareEvents(const PlaneCall&, Json* body) {
-  Json* events = nullptr;
-  if (body != nullptr && body->is_object()) {
-    // Find gives a const view of an object that is ours.
-    events = const_cast<Json*>(body->Find("events"));
-  }
-  return std::make_shared<plane::EventBatch>(plane::ReadEventBatch(events));
+Answer<plane::Reporter> ReporterOf(Asked& asked) {
+  BodyReader reader(*asked.body);
+  const std::string token = reader.Text("claimToken", 0, plane::kClaimTokenBytesMax);
+  WRIT_ANSWER(reader.Finish());
+  return Judged(asked, token);
+}
+
+/// A post in the form in which runners write it has no values, everything else has.
+std::shared_ptr<void> PrepareEvents(const PlaneCall& call, std::optional<Result<Json>>& body) {
+  if (auto plain = plane::ReadPlainPost(call.body)) return std::make_shared<plane::PlainPost>(*std::move(plain));
+  Json* json = ParseBody(call, body);
+  if (json == nullptr) return nullptr;
+  // Find gives a const view of an object that is ours.
+  Json* events = json->is_object() ? const_cast<Json*>(json->Find("events")) : nullptr;
+  return std::make_shared<plane::PlainPost>(plane::PlainPost{"", plane::ReadEventBatch(events)});
 }
 
 Answer<PlaneReply> PostEvents(Asked& asked) {
-  const auto reporter = WRIT_ANSWER(ReporterOf(asked));
+  const auto& post = *static_cast<const plane::PlainPost*>(asked.prepared.get());
+  const auto reporter = asked.body == nullptr ? WRIT_ANSWER(Judged(asked, post.claim_token)) : WRIT_ANSWER(ReporterOf(asked));
   plane::KeptRun* run = WRIT_ANSWER(asked.core.chains.Open(*asked.change, asked.parameter(0)));
   WRIT_ANSWER(plane::CheckTakesEvents(*run));
-  const auto& batch = *static_cast<const plane::EventBatch*>(asked.prepared.get());
-  WRIT_ANSWER(plane::TakeEvents(asked.core, *asked.change, *run, batch));
+  WRIT_ANSWER(plane::TakeEvents(asked.core, *asked.change, *run, post.batch));
   WRIT_ANSWER(plane::Renew(asked.core, *asked.change, run->id, reporter));
   return PlaneReply{.body = R"({"ok":true})"};
 }
@@ -67,9 +72,11 @@ Answer<PlaneReply> PostLog(Asked& asked) {
 }
 
 /// A runner that knows `writ` may bring the last events along: one request and one sync less at the end of each run.
-std::shared_ptr<void> PrepareCompletion(const PlaneCall& call, Json* body) {
-  if (body == nullptr || body->Find("events") == nullptr) return nullptr;
-  return PrepareEvents(call, body);
+std::shared_ptr<void> PrepareCompletion(const PlaneCall& call, std::optional<Result<Json>>& body) {
+  Json* json = ParseBody(call, body);
+  Json* events = json == nullptr ? nullptr : const_cast<Json*>(json->Find("events"));
+  if (events == nullptr) return nullptr;
+  return std::make_shared<plane::EventBatch>(plane::ReadEventBatch(events));
 }
 
 Answer<PlaneReply> PostCompletion(Asked& asked) {
@@ -90,10 +97,10 @@ Answer<PlaneReply> GetBundle(Asked& asked) {
 }
 
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/runs/{run}/events", Capability::kNone, Body::kJson, Effect::kWrites, PostEvents, false, PrepareEvents},
-    {"POST", "/v1/runs/{run}/heartbeat", Capability::kNone, Body::kJson, Effect::kWrites, PostHeartbeat},
-    {"POST", "/v1/runs/{run}/log", Capability::kNone, Body::kJson, Effect::kWrites, PostLog},
-    {"POST", "/v1/runs/{run}/complete", Capability::kNone, Body::kJson, Effect::kWrites, PostCompletion, false, PrepareCompletion},
+    {"POST", "/v1/runs/{run}/events", Capability::kNone, Body::kJson, Effect::kWrites, PostEvents, false, PrepareEvents, true},
+    {"POST", "/v1/runs/{run}/heartbeat", Capability::kNone, Body::kJson, Effect::kWrites, PostHeartbeat, false, nullptr, true},
+    {"POST", "/v1/runs/{run}/log", Capability::kNone, Body::kJson, Effect::kWrites, PostLog, false, nullptr, true},
+    {"POST", "/v1/runs/{run}/complete", Capability::kNone, Body::kJson, Effect::kWrites, PostCompletion, false, PrepareCompletion, true},
     {"GET", "/v1/runs/{run}/bundle", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetBundle},
 };
 

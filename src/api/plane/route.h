@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,7 +23,7 @@ using plane::Answer;
 /// What a route takes as its body.
 enum class Body : std::uint8_t {
   kIgnored,  ///< whatever it is
-  kJson,     ///< parsed strictly before the handler runs, on the caller's thread
+  kJson,     ///< parsed strictly before the handler runs, on another thread
   kRaw       ///< bytes
 };
 
@@ -39,7 +40,7 @@ struct Asked {
   plane::Core& core;
   const PlaneCall& call;
   const storage::Principal* principal;  ///< who asks; null when the route asks for no principal
-  const canon::Json* body;              ///< for Body::kJson, else null
+  const canon::Json* body;              ///< for Body::kJson, else null; may be null where `prepared` says all
   plane::Change* change;                ///< for Effect::kWrites, else null
   std::span<const std::string_view> parameters{};  ///< of the pattern, in order
   /// What a handler that runs before the call's turn has prepared (Route::prepare), or null.
@@ -49,6 +50,7 @@ struct Asked {
   struct Waiting {
     std::string pool;
     MonoTime until{};
+    std::function<bool()> wanted{};  ///< whether asking again may help; empty: always
   };
   std::optional<Waiting> waiting{};
   LiveLogs* logs = nullptr;  ///< what live runs have written
@@ -72,10 +74,15 @@ struct Route {
   Effect effect = Effect::kReads;
   Handler handler = nullptr;
   bool may_wait = false;
-  /// Work on the body that needs no state, done on the caller's thread; it may take from the body. May be null.
-  /// `body` is null when it is no JSON.
-  std::shared_ptr<void> (*prepare)(const PlaneCall& call, canon::Json* body) = nullptr;
+  /// Work on the body that needs no state, done before the call's turn on another thread. May be null. It may take from
+  /// `body`, which is empty so far unless it parses (ParseBody); a body that stays empty is none for the handler.
+  std::shared_ptr<void> (*prepare)(const PlaneCall& call, std::optional<Result<canon::Json>>& body) = nullptr;
+  /// The body has a `claimToken` for the run in the path, and nobody else may send it.
+  bool claim_token = false;
 };
+
+/// Reads a call's body strictly; nullptr when it is no JSON.
+canon::Json* ParseBody(const PlaneCall& call, std::optional<Result<canon::Json>>& body);
 
 /// Every route there is (routes.cc joins the tables of the handler files).
 std::span<const Route> PlaneRoutes();
@@ -98,6 +105,8 @@ inline constexpr std::string_view kNextCursorHeader = "writ-next-cursor";
 /// 200 with a JSON body.
 PlaneReply JsonReply(const canon::Json& body);
 PlaneReply ReplyFor(const plane::Refusal& refusal);
+/// 503 for a call that there is no room for, or that comes while the plane stops.
+PlaneReply BusyReply();
 
 /// Something to be done from time to time on the plane's thread. Returns how long it may wait until the next time.
 /// An error is logged; it is tried again after a minute.

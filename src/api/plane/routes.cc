@@ -72,10 +72,17 @@ std::optional<std::string_view> Asked::Query(std::string_view name) const {
   return found->second;
 }
 
+canon::Json* ParseBody(const PlaneCall& call, std::optional<Result<canon::Json>>& body) {
+  body = canon::Parse(call.body, canon::Mode::kStrict);
+  return *body ? &**body : nullptr;
+}
+
 PlaneReply JsonReply(const canon::Json& body) { return {.body = canon::Compact(body)}; }
 
 PlaneReply ReplyFor(const plane::Refusal& refusal) {
   return {.status = refusal.status, .body = canon::Compact(ToJson(refusal)), .cause = refusal.cause};
 }
+
+PlaneReply BusyReply() { return ReplyFor({.status = 503, .error = "the plane is busy or stopping; try again"}); }
 
 }  // namespace writ::api

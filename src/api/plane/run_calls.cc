@@ -19,9 +19,10 @@ constexpr Millis kIdempotentFor = std::chrono::hours{24};
 
 using Decoded = Answer<plane::Submission>;
 
-std::shared_ptr<void> PrepareSubmission(const PlaneCall&, Json* body) {
-  if (body == nullptr) return nullptr;
-  return std::make_shared<Decoded>(plane::DecodeSubmission(*body));
+std::shared_ptr<void> PrepareSubmission(const PlaneCall& call, std::optional<Result<Json>>& body) {
+  const Json* json = ParseBody(call, body);
+  if (json == nullptr) return nullptr;
+  return std::make_shared<Decoded>(plane::DecodeSubmission(*json));
 }
 
 bool IsIdempotencyKey(std::string_view key) {

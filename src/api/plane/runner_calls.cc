@@ -146,7 +146,8 @@ Answer<PlaneReply> Claim(Asked& asked) {
   const auto claimed = WRIT_ANSWER(plane::ClaimNext(core, *asked.change, runner, offer, host));
   if (claimed) return PlaneReply{.body = ClaimText(*claimed, offer.extension)};
   if (wait_ms && *wait_ms > 0)
-    asked.waiting = {pool, asked.change->mono() + Millis{static_cast<std::int64_t>(*wait_ms)}};
+    asked.waiting = {pool, asked.change->mono() + Millis{static_cast<std::int64_t>(*wait_ms)},
+                     [&core, pool, offer] { return core.queue.HasFor(pool, offer, core.clock.Now()); }};
   return Nothing();
 }
 
