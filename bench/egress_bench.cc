@@ -36,7 +36,7 @@ namespace {
 
 constexpr std::size_t kRequestBytes = 64;
 constexpr std::size_t kBulkBytes = 1U << 30;
-constexpr int kRounds = 5, kKeptConnections = 32, kKeptRequests = 40'000, kNewAtOnce = 16, kNewEach = 150;
+constexpr int kRounds = 9, kKeptConnections = 32, kKeptRequests = 40'000, kNewAtOnce = 16, kNewEach = 400;
 constexpr int kIdleTunnels = 10'000;
 
 [[noreturn]] void Die(const std::string& what) {

@@ -71,6 +71,11 @@ void ForEachVisible(std::string_view text, Put put) {
   }
 }
 
+/// Most text: nothing in it is changed.
+bool IsPlain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
+}
+
 }  // namespace
 
 bool IsHiddenCodePoint(char32_t code) {
@@ -79,6 +84,7 @@ bool IsHiddenCodePoint(char32_t code) {
 }
 
 std::string EscapeVisible(std::string_view text) {
+  if (IsPlain(text)) return std::string(text);
   std::string out;
   out.reserve(text.size());
   ForEachVisible(text, [&](std::string_view piece, std::size_t) { return out.append(piece), true; });
@@ -87,6 +93,7 @@ std::string EscapeVisible(std::string_view text) {
 
 std::string EscapeVisible(std::string_view text, std::size_t columns_max) {
   if (columns_max == 0) return {};
+  if (text.size() <= columns_max && IsPlain(text)) return std::string(text);
   std::string out;
   std::size_t columns = 0;    // of `out`
   std::size_t room_bytes = 0;  // prefix of `out` that leaves one column for the mark

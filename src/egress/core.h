@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "egress/attempt.h"
+#include "egress/closer.h"
 #include "egress/event_loop.h"
 #include "egress/ledger.h"
 #include "egress/limits.h"
@@ -115,6 +116,7 @@ class Core {
   Ledger ledger;
   NamePool names;
   PipePool pipes;
+  Closer closer{loop};
   std::array<char, 128U << 10> scratch;  ///< for reading; never kept from one call to the next
 
  private:

@@ -111,6 +111,12 @@ void Dial::StartNext() {
       continue;
     }
     auto started = std::make_unique<Try>(*std::move(socket), to);
+    const auto made = ConnectedAtOnce(started->socket.get(), to);
+    if (!made) {
+      last_error_ = made.error();
+      continue;
+    }
+    if (*made && plain()) return Finish(Dialed{std::move(started->socket), to, {}});
     if (auto watched = started->watch.Start(core_.loop, started->socket.get(), *this); !watched) {
       last_error_ = std::move(watched).error();
       continue;
@@ -143,7 +149,7 @@ void Dial::OnEvents(Watch& watch, std::uint32_t events) {
 
 void Dial::Won(Try& winner) {
   delay_.Disarm();
-  if (!core_.settings.upstream || use_ == UpstreamUse::kPlain) {
+  if (plain()) {
     winner.watch.Stop();
     return Finish(Dialed{std::move(winner.socket), winner.to, {}});
   }

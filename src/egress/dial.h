@@ -58,6 +58,8 @@ class Dial final : public EventTarget, public LookupOwner {
   bool Judge(const std::vector<net::IpAddress>& addresses);
   void Queue(const std::vector<net::IpAddress>& addresses, std::uint16_t port);
   void StartNext();
+  /// Whether the connection itself is what is wanted, without a word from the upstream proxy.
+  bool plain() const { return !core_.settings.upstream || use_ == UpstreamUse::kPlain; }
   void Won(Try& winner);
   void AskUpstream();
   void ReadConsent();

@@ -184,6 +184,7 @@ void Proxy::Close() {
   });
   parts_->loop->Stop();
   parts_->thread.join();
+  parts_->core.closer.Finish();
 }
 
 }  // namespace writ::egress

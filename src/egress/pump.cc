@@ -85,7 +85,7 @@ Pump::Step Pump::Fill(int from, std::size_t bytes_max) {
   return Step::kGoOn;
 }
 
-Pump::State Pump::Move(int from, int to) {
+Pump::State Pump::Move(int from, int to, bool last) {
   for (std::size_t rounds = 0;; ++rounds) {
     if (told_) return State::kDone;
     if (const Step step = Deliver(to); step != Step::kGoOn) {
@@ -94,7 +94,7 @@ Pump::State Pump::Move(int from, int to) {
     if (pipe_ && (!bulk_ || !readable_ || ended_)) core_.pipes.GiveBack(std::move(pipe_));
     if (ended_) {
       told_ = true;
-      return ::shutdown(to, SHUT_WR) == 0 ? State::kDone : State::kBroken;
+      return last || ::shutdown(to, SHUT_WR) == 0 ? State::kDone : State::kBroken;
     }
     if (!readable_) return State::kWait;
     if (rounds * kCopyBytes >= kFairShareBytes) return State::kAgain;

@@ -29,8 +29,9 @@ class Pump {
   /// `ending`: the sender has sent its last (EPOLLRDHUP and worse), so a short read does not mean "no more for now".
   void NowReadable(bool ending) { readable_ = true, ending_ = ending_ || ending; }
   void NowWritable() { writable_ = true; }
-  /// Moves what can be moved from one socket to the other.
-  State Move(int from, int to);
+  /// Moves what can be moved from one socket to the other. `last`: the other direction is done, so that the receiver
+  /// learns of the sender's end by close(2), which must follow kDone.
+  State Move(int from, int to, bool last);
   bool moved_anything() const { return moved_; }
   bool holds_bytes() const { return !held_.empty() || pipe_bytes_ > 0; }
   bool done() const { return told_; }

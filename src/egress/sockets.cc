@@ -50,6 +50,14 @@ Io FromResult(ssize_t moved) {
 Result<sys::UniqueFd> StartConnect(const Endpoint& to) { return Connect(to, SOCK_STREAM); }
 Result<sys::UniqueFd> ConnectedDatagram(const Endpoint& to) { return Connect(to, SOCK_DGRAM); }
 
+Result<bool> ConnectedAtOnce(int socket, const Endpoint& to) {
+  sockaddr_storage storage{};
+  const socklen_t length = to.address.ToSockaddr(to.port, storage);
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&storage), length) == 0 || errno == EISCONN) return true;
+  if (errno != EALREADY && errno != EINPROGRESS) return FailErrno("connect");
+  return false;
+}
+
 Result<> Connected(int socket) {
   int error = 0;
   socklen_t length = sizeof error;

@@ -8,6 +8,9 @@ namespace writ::egress {
 /// A socket that connects; Connected() says how it went once it is writable. No delay (TCP_NODELAY), close-on-exec,
 /// non-blocking. Errors: what connect(2) refuses at once.
 Result<sys::UniqueFd> StartConnect(const Endpoint& to);
+/// Right after StartConnect: whether the connection is made already, as it is between two ends of one host. Errors: why
+/// it failed. Source: connect(2), EALREADY.
+Result<bool> ConnectedAtOnce(int socket, const Endpoint& to);
 /// Errors: why the connection failed (SO_ERROR).
 Result<> Connected(int socket);
 /// A UDP socket connected to `to`, from a port that the kernel picks at random.

@@ -83,14 +83,16 @@ void Tunnel::OnClose() {
   upstream_watch_.Stop();
   idle_.Disarm();
   again_.Disarm();
+  core_.closer.Close(std::move(client_));
+  core_.closer.Close(std::move(upstream_));
 }
 
 void Tunnel::Turn() {
   last_active_ = core_.loop.now();
-  const Pump::State in = in_.Move(upstream_.get(), client_.get());
+  const Pump::State in = in_.Move(upstream_.get(), client_.get(), out_.done());
   if (sniffer_ && in != Pump::State::kBroken) Sniff();
   if (closed()) return;
-  const Pump::State out = sniffer_ ? Pump::State::kWait : out_.Move(client_.get(), upstream_.get());
+  const Pump::State out = sniffer_ ? Pump::State::kWait : out_.Move(client_.get(), upstream_.get(), in_.done());
   core_.CheckBudget();
   if (closed()) return;
   if (out == Pump::State::kBroken || in == Pump::State::kBroken) return Close();
