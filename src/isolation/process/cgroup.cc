@@ -86,9 +86,8 @@ std::string PathIn(const Hierarchy& hierarchy, std::string_view own) {
   return path;
 }
 
-/// Own cgroup path per controller list: "4:memory:/a/b", "0::/c".
-std::string OwnCgroup(std::string_view controller) {
-  const std::string text = ReadSmall("/proc/self/cgroup");
+/// Own cgroup path per controller list in the text of /proc/self/cgroup: "4:memory:/a/b", "0::/c".
+std::string OwnCgroup(std::string_view text, std::string_view controller) {
   for (const std::string_view line : Split(text, '\n')) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
@@ -135,11 +134,12 @@ std::string_view MemoryMechanism(CgroupVersion version, bool swap_is_limited, bo
 CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
   CgroupPlan plan;
   const auto hierarchies = Hierarchies();
+  const std::string own_cgroups = ReadSmall("/proc/self/cgroup");
   for (const Hierarchy& hierarchy : hierarchies) {
     if (!hierarchy.v2) continue;
     std::vector<std::string> candidates;
     if (!delegated.empty()) candidates.push_back(delegated);
-    const std::string own = PathIn(hierarchy, OwnCgroup(""));
+    const std::string own = PathIn(hierarchy, OwnCgroup(own_cgroups, ""));
     if (as_root) {
       // A directory of our own below the root, which a service manager leaves alone.
       const std::string ours = hierarchy.mount_point + "/writ";
@@ -159,7 +159,7 @@ CgroupPlan CgroupPlan::Find(bool as_root, const std::string& delegated) {
   for (const char* controller : {"memory", "pids", "cpu", "cpuacct"}) {
     for (const Hierarchy& hierarchy : hierarchies) {
       if (hierarchy.v2 || !Contains(hierarchy.controllers, ',', controller)) continue;
-      const std::string path = PathIn(hierarchy, OwnCgroup(controller));
+      const std::string path = PathIn(hierarchy, OwnCgroup(own_cgroups, controller));
       if (path.empty() || ::access(path.c_str(), W_OK) != 0) continue;
       plan.parents_.push_back({controller, path, CgroupVersion::kV1});
       if (std::string_view(controller) == "memory") plan.memory_ = MemoryMechanismBelow(path, CgroupVersion::kV1);
