@@ -9,13 +9,10 @@
 #include <thread>
 #include <utility>
 
-#include "base/escape.h"
 #include "http/connection.h"
 #include "http/core.h"
 #include "http/event_queue.h"
 #include "http/tls.h"
-#include "net/host_name.h"
-#include "net/ip_address.h"
 #include "sys/unique_fd.h"
 
 namespace writ::http {
@@ -110,26 +107,19 @@ struct Server::Impl {
     return true;
   }
 
-  Result<> Listen() {
-    const ServerOptions& options = core->options;
-    const auto host = WRIT_TRY("listen", net::NormaliseHost(options.host));
-    if (!host.address && host.name != "localhost") return Fail(Code::kInvalid, "{} is no address of this machine", EscapeVisible(options.host));
+  Result<> Listen(Listener listener) {
     ErrorCode error;
-    const auto address = asio::ip::make_address(host.address ? host.address->ToText() : "127.0.0.1", error);
-    if (error) return Fail(Code::kInvalid, "{} is no address", EscapeVisible(options.host));
-    const tcp::endpoint endpoint(address, options.port);
-    protocol = endpoint.protocol();
-    acceptor.open(protocol, error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(endpoint, error);
+    protocol = listener.ipv6 ? tcp::v6() : tcp::v4();
+    acceptor.assign(protocol, listener.fd.get(), error);
+    if (!error) static_cast<void>(listener.fd.Release());
     if (!error) acceptor.listen(1024, error);
     if (!error) acceptor.native_non_blocking(true, error);
     if (error) {
-      const Error failed = ErrnoError(error.value(), fmt::format("listen on {}:{}", EscapeVisible(options.host), options.port));
+      const Error failed = ErrnoError(error.value(), fmt::format("listen on port {}", listener.port));
       return std::unexpected(Error{failed.code == Code::kDenied ? Code::kDenied : Code::kUnavailable, failed.what});
     }
-    port = acceptor.local_endpoint(error).port();
-    core->gate = {.tls = options.tls.has_value(), .loopback = address.is_loopback(), .names = options.names};
+    port = listener.port;
+    core->gate = {.tls = core->options.tls.has_value(), .loopback = listener.loopback, .names = core->options.names};
     return {};
   }
 };
@@ -139,12 +129,17 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { Stop(Deadline::After(Millis(0))); }
 
 Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Service& service) {
+  auto listener = WRIT_TRY("server", BindListener(options.host, options.port));
+  return Start(std::move(options), service, std::move(listener));
+}
+
+Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Service& service, Listener listener) {
   std::shared_ptr<asio::ssl::context> tls;
   if (options.tls) tls = WRIT_TRY("TLS", MakeTls(*options.tls));
   auto core = std::make_shared<ServerCore>(std::move(options), service);
   core->tls = std::move(tls);
   auto impl = std::make_unique<Impl>(std::move(core));
-  WRIT_TRY("server", impl->Listen());
+  WRIT_TRY("server", impl->Listen(std::move(listener)));
   impl->Accept();
   impl->thread = std::thread([core = impl->core.get()] { core->io.run(); });
   return std::unique_ptr<Server>(new Server(std::move(impl)));

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "http/counters.h"
 #include "http/limits.h"
+#include "http/listener.h"
 #include "http/request_log.h"
 #include "http/service.h"
 
@@ -39,6 +40,8 @@ class Server {
   /// Listens when it returns. `service` is borrowed. Errors: kInvalid for an address or certificate files;
   /// kUnavailable, kDenied when the port cannot be had.
   static Result<std::unique_ptr<Server>> Start(ServerOptions options, Service& service);
+  /// The same on an address and port that were taken before; those of the options do not count.
+  static Result<std::unique_ptr<Server>> Start(ServerOptions options, Service& service, Listener listener);
   /// Stops at once when Stop was not called.
   ~Server();
   Server(const Server&) = delete;

@@ -112,7 +112,7 @@ Result<> StartPlane(const ServeSettings& settings, const EnvLookup& env, const S
   return {};
 }
 
-Result<> StartServer(const ServeSettings& settings, const Talk& talk, Running& running) {
+Result<> StartServer(const ServeSettings& settings, Listener listener, const Talk& talk, Running& running) {
   ServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
@@ -121,7 +121,7 @@ Result<> StartServer(const ServeSettings& settings, const Talk& talk, Running& r
   options.trust_forwarded_for = settings.trust_proxy;
   options.log = [&talk](const RequestRecord& record) { talk.Request(record); };
   RaiseDescriptors(options.limits.connections_max);
-  running.server = WRIT_TRY("server", Server::Start(std::move(options), *running.door));
+  running.server = WRIT_TRY("server", Server::Start(std::move(options), *running.door, std::move(listener)));
   const std::string url = UrlOf(settings, running.server->port());
   WRIT_TRY("plane.url", sys::WriteFileAtomic(settings.state + "/plane.url", url + "\n", 0644, sys::Durability::kQuick));
   WRIT_TRY("stdout", sys::WriteAll(STDOUT_FILENO, settings.json ? canon::Compact(canon::Json::Of({{"url", url}})) + "\n" : fmt::format("listening on {}\n", url)));
@@ -165,7 +165,7 @@ void WaitForEnd(const sigset_t& signals, const ServeSettings& settings, const Ta
 
 int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring,
           std::shared_ptr<const secrets::Credentials> credentials,
-          std::vector<runner::TierBackend> backends) {
+          std::vector<runner::TierBackend> backends, Listener listener) {
   sigset_t signals;
   ::sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, number);
@@ -176,7 +176,7 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring
   for (const auto& warning : settings.warnings) talk.Say("warning", warning);
   Running running;
   auto started = StartPlane(settings, env, wiring, std::move(credentials), talk, running);
-  if (started) started = StartServer(settings, talk, running);
+  if (started) started = StartServer(settings, std::move(listener), talk, running);
   if (started && settings.with_runner) started = StartRunner(settings, env, wiring, std::move(backends), talk, running);
   if (started) WaitForEnd(signals, settings, talk, *running.server);
   // A second signal ends the program at once: what is durable is durable.
@@ -231,8 +231,11 @@ int ServeMain(std::span<const std::string_view> arguments, const EnvLookup& env,
     if (!made) return Fails(made.error(), 1);
     backends = *std::move(made);
   }
+  // A port below 1024 needs a privilege that is given up next. Nobody can connect yet.
+  auto listener = BindListener(settings->host, settings->port);
+  if (!listener) return Fails(listener.error(), listener.error().code == Code::kInvalid ? 2 : 1);
   if (const auto confined = wiring.confine(); !confined) return Fails(confined.error(), 1);
-  return Serve(*settings, env, wiring, std::move(credentials), std::move(backends));
+  return Serve(*settings, env, wiring, std::move(credentials), std::move(backends), *std::move(listener));
 }
 
 }  // namespace writ::http

@@ -19,7 +19,7 @@ namespace writ::http {
 struct ServeWiring {
   /// Starts the privileged helper and returns what runs jobs in this directory of a runner. Called at most once, before any thread exists.
   std::function<Result<std::vector<runner::TierBackend>>(const std::string& directory)> start_backends;
-  /// Gives up every privilege. Called before anything listens.
+  /// Gives up every privilege. Called once the port is taken, before anything listens on it.
   std::function<Result<>()> confine;
   /// What the program knows of this machine for a runner: proxy of the network, mock agent. May be empty.
   std::function<Result<>(runner::Options&)> adjust;
