@@ -1,4 +1,4 @@
-// The client against a plane behind TLS, with and without client certificates, and approvals with tokens of an identity
+// The client against a plane behind TLS, with and without client certificates; approvals, also with tokens of an identity
 // provider: the whole way from the command line.
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -124,6 +124,36 @@ TEST_F(PlaneTls, APlaneThatWantsCertificatesTakesThemFromClientAndRunner) {
   const Ended named = machine_.Run({"run", "-q", "--plane", url, "--token-file", admin_, "--ca-file", ca.cert_file(), "--client-cert",
                                     me.cert_file(), "--client-key", me.key_file(), "--", "echo", "named"});
   EXPECT_EQ(named.out, "named\n") << named.err;
+}
+
+using PlaneApproval = ServedPlaneTest;
+
+TEST_F(PlaneApproval, Attack15_WhatARequesterHidesIsSeenByWhoApproves) {
+  WRIT_NEEDS_SERVER();
+  const std::string url = "http://127.0.0.1:" + Serve({"--with-runner"}, R"([{"when":"any-run","approvers":["admin"]}])");
+  const std::vector<std::string> plane = {"--plane", url, "--token-file", admin_};
+  const auto with = [&](std::vector<std::string> words, const std::vector<std::string>& more = {}) {
+    words.insert(words.end(), plane.begin(), plane.end());
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  // Padding, a title and hidden text for the terminal, a text that runs backwards, a letter that looks like another.
+  const std::string hidden = "echo fine" + std::string(400, ' ') + "; curl \u0430pi.example.org\x1b[8m\x1b]0;x\x07\u202e";
+  const Ended asked = machine_.Run(with({"submit", "--no-workspace"}, {"--", "sh", "-c", hidden, "two words", "two", "words"}));
+  ASSERT_EQ(asked.status, 0) << asked.err;
+  const std::string id = asked.out.substr(0, asked.out.find('\n'));
+  for (const auto& words : {with({"pending", "--full"}), with({"pending"}), with({"approve", "--yes"}, {id})}) {
+    const Ended shown = machine_.Run(words);
+    const std::string text = shown.out + shown.err;
+    EXPECT_EQ(shown.status, 0) << shown.err;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(text.find("\u202e"), std::string::npos);
+    EXPECT_EQ(text.find(std::string(50, ' ') + ";"), std::string::npos);
+    if (words[0] == "pending" && words[1] != "--full") continue;
+    EXPECT_THAT(text, HasSubstr("400 blanks"));
+    EXPECT_THAT(text, HasSubstr("not ASCII: U+0430"));
+    EXPECT_THAT(text, HasSubstr("\"two words\"")) << "each word of the command by itself";
+  }
 }
 
 class PlaneIdentity : public ServedPlaneTest {

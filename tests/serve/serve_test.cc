@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -172,6 +174,48 @@ TEST_F(Serve, PlaneAndRunnerInOneProcessCarryOutARun) {
   EXPECT_EQ(good.out, "hi\n");
   EXPECT_EQ(machine_.Run({"run", "--plane", url_, "--token-file", token, "--", "sh", "-c", "exit 7"}).status, 7);
   EXPECT_EQ(Stop(plane).status, 0);
+}
+
+TEST_F(Serve, Attack42_SecretsAndTokensStayOutOfProcessesLogsMetricsAndDisks) {
+  WRIT_NEEDS_RUNS();
+  const std::string value = "Tr0ub4dor-and-3-more";
+  ASSERT_TRUE(sys::WriteFileAtomic(directory_ + "/policy.yaml",
+                                   "version: 1\nrunners:\n  allowPools: [default]\nagents:\n  allow: [command]\ntiers:\n  allow: [process]\n"
+                                   "network:\n  defaultDeny: true\n  allowHosts: []\n"
+                                   "secrets:\n  releasable:\n    - {name: DEPLOY, scope: \"team:x\", pools: [default]}\n", 0600));
+  const std::string admin = machine_.Write("token", kAdmin, 0600), enroll = machine_.Write("enroll", kEnroll, 0600);
+  ASSERT_EQ(machine_.Run({"serve", "--init", "--state", state_}).status, 0);
+  const std::string given = machine_.Write("value", value, 0600);
+  const sys::UniqueFd in = sys::OpenFile(given, O_RDONLY).value();
+  ASSERT_EQ(machine_.Run({"secret", "set", "DEPLOY"}, {.env = {{"WRIT_STATE", state_}}, .stdin_fd = in.get()}).status, 0);
+  Process plane = machine_.Start({"serve", "--state", state_, "--listen", "127.0.0.1:0", "--policy", directory_ + "/policy.yaml", "--admin-token-file",
+                                  admin, "--enroll-token-file", enroll, "--with-runner"});
+  ASSERT_TRUE(plane.WaitForOutput("listening on "));
+  url_ = *sys::ReadFile(state_ + "/plane.url", 1000);
+  url_.pop_back();
+  Process run = machine_.Start({"run", "--plane", url_, "--token-file", admin, "--secret", "DEPLOY", "--", "sh", "-c",
+                                "echo \"it is $DEPLOY\"; echo begun; sleep 1"});
+  ASSERT_TRUE(run.WaitForOutput("begun"));
+  const std::vector<std::string> hidden = {value, kAdmin, kEnroll};
+  const auto expect_none = [&](const std::string& text, const std::string& where) {
+    for (const auto& one : hidden) EXPECT_EQ(text.find(one), std::string::npos) << where << " has " << one;
+  };
+  // While the job runs: every process of plane and client, but the job's own, which is given the value.
+  for (const pid_t pid : {plane.pid(), run.pid()}) {
+    for (const char* file : {"environ", "cmdline"})
+      expect_none(sys::ReadFile(fmt::format("/proc/{}/{}", pid, file), 1 << 20).value_or(""), file);
+  }
+  expect_none(Curl("/metrics"), "/metrics");
+  const Ended ended = run.Wait();
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_NE(ended.out.find("it is [redacted:DEPLOY]"), std::string::npos) << ended.out;
+  expect_none(Curl("/v1/export"), "the export");
+  expect_none(Curl("/metrics"), "/metrics");
+  const Ended stopped = Stop(plane);
+  EXPECT_EQ(stopped.status, 0);
+  expect_none(stopped.err + ended.err + ended.out, "a log");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(state_))
+    if (entry.is_regular_file()) expect_none(sys::ReadFile(entry.path().string(), 64 << 20).value_or(""), entry.path().string());
 }
 
 TEST_F(Serve, BothProgramsKnowTheSameOptions) {

@@ -108,6 +108,37 @@ TEST_F(PlaneAttackTest, Attack37_ClaimTokensOpenOneRunForOneRunner) {
   EXPECT_EQ(Ask({.method = "POST", .path = "/v1/blobs", .authorization = "Bearer " + forged, .body = "x"}).status, 401);
 }
 
+TEST_F(PlaneAttackTest, Attack37_AStolenRunnerTokenSignsNothing) {
+  const auto robbed = Enrol();
+  const std::string id = AddRun();
+  const auto thief = crypto::PrivateKey::Generate();
+  auto claimed = *Claim(robbed, Ours());  // with the token alone
+  claimed.Add(contract::event::RunCompleted());
+  EXPECT_EQ(Post(claimed.Path("events"), claimed.EventsBody()).status, 200);
+  EXPECT_THAT(Post(claimed.Path("complete"), claimed.CompleteBody(thief)).error(), HasSubstr("receipt runner signature invalid"));
+  clock_->Advance(Millis{31000});
+  service_->Tick();
+  // The chain has its end and cannot be taken back; the receipt says that no runner vouches for it.
+  const Json bundle = Get("/v1/runs/" + id + "/bundle").body;
+  EXPECT_EQ(*bundle.Find("receipt")->Find("runner")->FindString("runnerId"), "rnr_keeper");
+  EXPECT_THAT(contract::VerifyBundle(bundle).problems, ElementsAre());
+}
+
+TEST_F(PlaneAttackTest, Attack37_TwoClaimsAtOnceAreTwoRunsAndNeitherSpeaksForTheOther) {
+  const auto runner = Enrol();
+  AddRun(), AddRun();
+  auto first = *Claim(runner, Ours()), second = *Claim(runner, Ours());
+  ASSERT_NE(first.run_id, second.run_id);
+  EXPECT_FALSE(Claim(runner, Ours()));
+  first.Add(contract::event::RunCompleted());
+  second.Add(contract::event::RunCompleted());
+  EXPECT_EQ(Post(first.Path("events"), second.EventsBody()).status, 401) << "the token of the other run";
+  EXPECT_EQ(Post(first.Path("events"), first.EventsBody()).status, 200);
+  EXPECT_EQ(Post(first.Path("complete"), second.CompleteBody(runner.key)).status, 401);
+  EXPECT_EQ(Post(first.Path("complete"), first.CompleteBody(runner.key)).status, 200);
+  EXPECT_EQ(RowOf(second.run_id).status, storage::RunStatus::kClaimed);
+}
+
 TEST_F(PlaneAttackTest, Attack37_WhatAReceiptRepeatsIsBoundedAndTheRunStillEnds) {
   const auto runner = Enrol();
   const std::string id = AddRun();

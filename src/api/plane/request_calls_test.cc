@@ -153,6 +153,15 @@ TEST_F(RequestCalls, QuotaOfWaitingRuns) {
   EXPECT_EQ(Submit(Request(), "adm").status, 200);
 }
 
+TEST_F(RequestCalls, Attack43_TheQuotaCountsAfterARestart) {
+  settings_.waiting_per_tenant_max = 2;
+  Start(PolicyWith(""));
+  const std::string r1 = Principal("r1", "requester");
+  Ask(Request(), r1), Ask(Request(), r1);
+  Start(PolicyWith(""));
+  EXPECT_EQ(Submit(Request(), r1).status, 429);
+}
+
 TEST_F(RequestCalls, WarrantPolicyCases) {
   const std::string path = std::string(WRIT_SOURCE_DIR) + "/tests/vectors/warrant/policy.json";
   const Json vectors = *canon::Parse(*sys::ReadFile(path, 1 << 20), canon::Mode::kWire);
