@@ -23,7 +23,7 @@ std::string EnvironmentDigest(const CreateRun& request, std::string_view nonce, 
   for (const auto& entry : request.env)
     if (entry.source == EnvSource::kCaller) entries.push_back(&entry);
   if (entries.empty()) return "";
-  std::ranges::stable_sort(entries, {}, &EnvEntry::name);
+  std::ranges::sort(entries, {}, &EnvEntry::name);  // equal names have equal values
   std::string text = fmt::format("writ approval: environment of the caller\n{}\n", nonce);
   for (const auto* entry : entries) text.append(fmt::format("{} {} {} ", entry->name.size(), entry->name, entry->value.size())).append(entry->value);
   std::string digest = crypto::Sha256Hex(key.Sign(text));
