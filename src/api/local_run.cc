@@ -175,7 +175,9 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,
                              fault});
-  RuleDesk desk(state, live.runs_fd(), result.run_id, request.network, prepared.ceiling, prepared.policy_hash);
+  const Json* extension = issued.contract.json.Find("writ");
+  const bool approved = extension != nullptr && extension->Find("approval") != nullptr;
+  RuleDesk desk(state, live.runs_fd(), result.run_id, request.network, approved, prepared.ceiling, prepared.policy_hash);
   Monitor monitor(control, desk, live.runs_fd(), KillFlagName(result.run_id));
   auto end = WRIT_TRY("run", engine.Carry(std::move(order), issued.log, sink, monitor));
 

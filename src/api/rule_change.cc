@@ -120,7 +120,7 @@ Result<RuleAnswer> DecodeRuleAnswer(std::string_view text) {
   return answer;
 }
 
-RuleVerdict JudgeChange(const NetworkRequest& now, const policy::EgressCeiling& ceiling, const RuleChange& change) {
+RuleVerdict JudgeChange(const NetworkRequest& now, bool approved, const policy::EgressCeiling& ceiling, const RuleChange& change) {
   if (!now.asked)
     return {Deny("egress.change", "the run was started without a network, so it has no door that could be opened",
                  "start it with --net HOST"),
@@ -138,6 +138,10 @@ RuleVerdict JudgeChange(const NetworkRequest& now, const policy::EgressCeiling& 
     }
     return {Allow(fmt::format("rule \"{}\" is taken away", change.rule)), std::move(next)};
   }
+  if (approved)
+    return {Deny("egress.change", "people approved this run with the network that its contract names",
+                 fmt::format("ask for a new run with --net-rule \"{}\"", change.rule)),
+            now};
   if (there) return {Deny("egress.change", fmt::format("the run has the rule \"{}\" already", change.rule), "leave it as it is"), now};
   if (is_open) {
     next.open = true;

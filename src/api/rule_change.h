@@ -40,8 +40,9 @@ struct RuleVerdict {
   NetworkRequest next;
 };
 /// Pure: a rule may be added that the ceiling covers, and removed if it stands there as written. `open` is the word for every
-/// public host. A run that was started without a network has no door that could be opened.
-RuleVerdict JudgeChange(const NetworkRequest& now, const policy::EgressCeiling& ceiling, const RuleChange& change);
+/// public host. A run that was started without a network has no door that could be opened; one that people `approved` gets
+/// nothing that they did not see.
+RuleVerdict JudgeChange(const NetworkRequest& now, bool approved, const policy::EgressCeiling& ceiling, const RuleChange& change);
 
 /// Rules in the form that decisions are made by. Precondition: CheckNetwork passed.
 policy::EgressRules RulesOf(const NetworkRequest& network);

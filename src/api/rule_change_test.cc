@@ -68,7 +68,7 @@ TEST(RuleRequests, RoundTripAndStrict) {
 
 TEST(RuleChanges, DecidedByTheCeiling) {
   const NetworkRequest now{true, false, {"a.test:443"}, {}};
-  const auto judge = [&](bool add, const char* rule) { return JudgeChange(now, Ceiling("*.test:443"), {add, rule, "ada"}); };
+  const auto judge = [&](bool add, const char* rule) { return JudgeChange(now, false, Ceiling("*.test:443"), {add, rule, "ada"}); };
   const auto added = judge(true, "b.test:443");
   EXPECT_EQ(added.decision.verdict, policy::Verdict::kAllow);
   EXPECT_THAT(added.next.rules, ElementsAre("a.test:443", "b.test:443"));
@@ -83,9 +83,20 @@ TEST(RuleChanges, DecidedByTheCeiling) {
   EXPECT_EQ(removed.decision.verdict, policy::Verdict::kAllow);
   EXPECT_TRUE(removed.next.rules.empty());
   EXPECT_TRUE(removed.next.asked) << "the doors stay; nothing is granted";
-  const auto closed = JudgeChange({}, Ceiling("*.test:443"), {true, "b.test:443", "ada"});
+  const auto closed = JudgeChange({}, false, Ceiling("*.test:443"), {true, "b.test:443", "ada"});
   EXPECT_EQ(closed.decision.verdict, policy::Verdict::kDeny);
   EXPECT_THAT(closed.decision.reason, HasSubstr("without a network"));
+}
+
+TEST(RuleChanges, Attack16_WhatPeopleApprovedIsNotWidened) {
+  const NetworkRequest now{true, false, {"a.test:443"}, {}};
+  for (const char* rule : {"b.test:443", "open"}) {
+    const auto added = JudgeChange(now, true, Ceiling("*.test:443"), {true, rule, "ada"});
+    EXPECT_EQ(added.decision.verdict, policy::Verdict::kDeny) << rule;
+    EXPECT_THAT(added.decision.reason, HasSubstr("people approved"));
+    EXPECT_EQ(added.next.rules, now.rules);
+  }
+  EXPECT_EQ(JudgeChange(now, true, Ceiling("*.test:443"), {false, "a.test:443", "ada"}).decision.verdict, policy::Verdict::kAllow);
 }
 
 TEST_F(RuleFiles, OnlyOwnPrivateRegularFilesAreRequests) {

@@ -10,10 +10,10 @@ namespace writ::api {
 
 using canon::Json;
 
-RuleDesk::RuleDesk(LocalState& state, int runs_fd, std::string run_id, NetworkRequest granted, policy::EgressCeiling ceiling,
-                   std::string policy_hash)
-    : state_(state), inbox_(runs_fd, run_id), run_id_(std::move(run_id)), now_(std::move(granted)), ceiling_(std::move(ceiling)),
-      policy_hash_(std::move(policy_hash)) {}
+RuleDesk::RuleDesk(LocalState& state, int runs_fd, std::string run_id, NetworkRequest granted, bool approved,
+                   policy::EgressCeiling ceiling, std::string policy_hash)
+    : state_(state), inbox_(runs_fd, run_id), run_id_(std::move(run_id)), now_(std::move(granted)), approved_(approved),
+      ceiling_(std::move(ceiling)), policy_hash_(std::move(policy_hash)) {}
 
 RuleAnswer RuleDesk::AnswerFor(bool applied, const policy::Decision& decision) const {
   const auto grants = decision.SmallestGrant();
@@ -24,7 +24,7 @@ std::optional<session::RuleUpdate> RuleDesk::Next() {
   if (open_) return std::nullopt;
   auto request = inbox_.Take();
   if (!request) return std::nullopt;
-  RuleVerdict verdict = JudgeChange(now_, ceiling_, request->change);
+  RuleVerdict verdict = JudgeChange(now_, approved_, ceiling_, request->change);
   const Json fact = Json::Of({{"change", request->change.add ? "add" : "remove"},
                               {"rule", request->change.rule},
                               {"by", request->change.by}});

@@ -13,9 +13,10 @@ namespace writ::api {
 /// judged by; the decision is logged before anybody acts on it. One thread uses it.
 class RuleDesk {
  public:
-  /// `state` and `runs_fd` are borrowed. `granted`: what the contract lets the run connect to.
-  RuleDesk(LocalState& state, int runs_fd, std::string run_id, NetworkRequest granted, policy::EgressCeiling ceiling,
-           std::string policy_hash);
+  /// `state` and `runs_fd` are borrowed. `granted`: what the contract lets the run connect to; `approved`: people agreed
+  /// to it.
+  RuleDesk(LocalState& state, int runs_fd, std::string run_id, NetworkRequest granted, bool approved,
+           policy::EgressCeiling ceiling, std::string policy_hash);
 
   /// Takes a request if one waits and decides it: to be recorded and applied, and then reported with Applied.
   std::optional<session::RuleUpdate> Next();
@@ -29,6 +30,7 @@ class RuleDesk {
   RuleInbox inbox_;
   const std::string run_id_;
   NetworkRequest now_;
+  const bool approved_;
   const policy::EgressCeiling ceiling_;
   const std::string policy_hash_;
   struct Open {

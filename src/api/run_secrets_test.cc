@@ -107,6 +107,24 @@ TEST_F(RunSecretsTest, NothingThatLeavesHoldsTheValue) {
   EXPECT_EQ(Read(path("ws") + "/kept.txt"), "old\n");
 }
 
+TEST_F(RunSecretsTest, NamesOfFilesHoldNoValue) {
+  Set("TOKEN", "hunter2hunter2");
+  script_.steps = {fake::WriteFile{isolation::Place::kOut, "report/page.html", "x"},
+                   fake::WriteFile{isolation::Place::kOut, "report/cache-hunter2hunter2", "y"},
+                   fake::WriteFile{isolation::Place::kOut, "tmp-hunter2hunter2", "z"}};
+  CreateRun request = With({{"TOKEN", ""}});
+  request.outputs = {{"report", false}};
+  const RunResult result = Run(std::move(request));
+  EXPECT_EQ(result.exit_code, 0) << result.problem;
+  EXPECT_THAT(result.undeclared, testing::UnorderedElementsAre("tmp-[redacted:TOKEN]", "report/cache-[redacted:TOKEN]"));
+  EXPECT_EQ(Everything(result.run_id).find("hunter2hunter2"), std::string::npos);
+  const auto artifacts = plane().Artifacts(result.run_id);
+  ASSERT_TRUE(artifacts);
+  EXPECT_THAT(*artifacts, Contains(testing::Field(&ArtifactRow::name, "report/page.html")));
+  for (const auto& artifact : *artifacts) EXPECT_THAT(artifact.name, Not(HasSubstr("cache-")));
+  ExpectVerified(result.run_id);
+}
+
 TEST_F(RunSecretsTest, AMissingOneIsRefusedBeforeAnything) {
   const auto refused = plane().Run(With({{"NOPE", ""}}), sink_, control_);
   ASSERT_FALSE(refused);

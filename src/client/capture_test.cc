@@ -151,6 +151,22 @@ TEST_F(CaptureTest, Attack30_ProgramsOfTheRepositoryDoNotRun) {
   EXPECT_NE(captured->uploads[1].bytes.find("GIT binary patch"), std::string::npos);
 }
 
+TEST_F(CaptureTest, Attack30_ProgramsThatCheckSignaturesOrFetchDoNotRun) {
+  const std::string evil = (scratch_ / "evil").string();
+  Shell("printf '#!/bin/sh\ntouch " + (scratch_ / "pwned").string() + "\n' > ../evil; chmod 755 ../evil; echo one > a; echo k > .env;"
+        "git add -Af; git commit -qm one; git config log.showSignature true; git config gpg.program " + evil +
+        "; git cat-file commit HEAD | sed 's/^committer.*/&\\ngpgsig -----BEGIN PGP SIGNATURE-----\\n \\n x\\n -----END PGP SIGNATURE-----/' > ../commit;"
+        "git update-ref HEAD $(git hash-object -t commit -w ../commit)");
+  EXPECT_FALSE(Take({}, DenyTracked::kRefuse));  // the history has one, and git log found it
+  EXPECT_FALSE(fs::exists(scratch_ / "pwned"));
+  Shell("git config --unset log.showSignature; git config extensions.partialClone origin; git config remote.origin.promisor true;"
+        "git config remote.origin.url " + repo_.string() + "; git config remote.origin.uploadpack " + evil +
+        "; b=$(git rev-parse HEAD:a); rm -f .git/objects/$(echo $b | cut -c1-2)/$(echo $b | cut -c3-)");
+  std::ofstream(repo_ / "a") << "two\n";
+  EXPECT_FALSE(Take());  // an object is missing and nobody fetches it
+  EXPECT_FALSE(fs::exists(scratch_ / "pwned"));
+}
+
 TEST_F(CaptureTest, UsersDiffSettingsDoNotChangeTheDiff) {
   Shell("mkdir d; echo one > d/a; git add -A; git commit -qm one; echo two > d/a");
   const std::string plain = Shell("git diff --binary HEAD");

@@ -32,6 +32,8 @@ constexpr std::array kSettings = {"core.hooksPath=/dev/null",
                                   "core.pager=cat",
                                   "core.quotePath=true",
                                   "core.askPass=",
+                                  "log.showSignature=false",
+                                  "gpg.program=/bin/false",
                                   "diff.noprefix=false",
                                   "diff.mnemonicPrefix=false",
                                   "diff.submodule=short",
@@ -47,8 +49,9 @@ constexpr std::array kSettings = {"core.hooksPath=/dev/null",
                                   "maintenance.auto=false"};
 
 std::vector<std::string> Environment(const GitCall& call) {
-  std::vector<std::string> env = {"LC_ALL=C",      "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=/bin/false",
-                                  "GIT_PAGER=cat", "GIT_OPTIONAL_LOCKS=0",  "GIT_ATTR_NOSYSTEM=1"};
+  // No protocol: fetching the objects that a partial clone lacks would run what its configuration names.
+  std::vector<std::string> env = {"LC_ALL=C",           "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=/bin/false", "GIT_PAGER=cat",
+                                  "GIT_OPTIONAL_LOCKS=0", "GIT_ATTR_NOSYSTEM=1",   "GIT_ALLOW_PROTOCOL=none"};
   for (const char* name : {"PATH", "HOME", "XDG_CONFIG_HOME", "USER"})
     if (const char* value = ::getenv(name)) env.push_back(fmt::format("{}={}", name, value));
   for (const auto& [name, value] : call.env) env.push_back(fmt::format("{}={}", name, value));

@@ -160,6 +160,18 @@ TEST_F(EdgeSecret, Attack26_NeverOverCleartext) {
   EXPECT_EQ(observer.LastLine(), "connect ok.test secret.cleartext");
 }
 
+TEST_F(EdgeSecret, Attack26_WhatWasStoredInsideTlsIsHiddenWithoutItToo) {
+  Intercept({"ok.test"}, certificate, true);
+  Peer job = Client();
+  job.Send(fmt::format("GET http://ok.test:{}/notes/1 HTTP/1.1\r\nHost: ok.test\r\n\r\n", upstream.port()));
+  Peer server = upstream.Accept();
+  server.ReadUntil("\r\n\r\n");
+  server.Send(fmt::format("HTTP/1.1 200 OK\r\nConnection: close\r\nX-Note: {}\r\nContent-Length: {}\r\n\r\n{}", value, value.size(), value));
+  const std::string got = job.ReadUntil("\r\n0\r\n\r\n");
+  EXPECT_THAT(got, HasSubstr("X-Note: " + placeholder + "\r\n"));
+  EXPECT_THAT(got, Not(HasSubstr("s3cr3t")));
+}
+
 TEST_F(EdgeSecret, Attack26_AValueWithALineEndIsNotSent) {
   auto interception = std::make_shared<Interception>();
   interception->authority = authority;

@@ -85,7 +85,7 @@ bool Http2Relay::OnRequestTrailers(Exchange& exchange, Http2Head head) {
 
 void Http2Relay::OnResponse(Exchange& exchange, Http2Head head) {
   const bool last = head.last;
-  const EdgeSecrets* secrets = exchange.plan.released ? &core_.settings.interceptor->secrets() : nullptr;
+  const EdgeSecrets* secrets = exchange.plan.hides ? &core_.settings.interceptor->secrets() : nullptr;
   Http2ResponsePlan plan = PlanHttp2Response(std::move(head), secrets);
   if (!plan.good || exchange.responded) {
     DropUpstream(exchange, kHttp2Cancel);
@@ -105,7 +105,7 @@ void Http2Relay::OnResponseTrailers(Exchange& exchange, Http2Head head) {
     DropUpstream(exchange, kHttp2Cancel);
     return job_->Reset(exchange.job, kHttp2InternalError);
   }
-  if (exchange.plan.released) HideSecrets(core_.settings.interceptor->secrets(), head.fields);
+  if (exchange.plan.hides) HideSecrets(core_.settings.interceptor->secrets(), head.fields);
   exchange.response.End(std::move(head.fields));
   job_->Resume(exchange.job);
 }

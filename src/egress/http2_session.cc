@@ -152,7 +152,7 @@ struct Http2Callbacks {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (!piece.trailers.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        const auto list = Names(piece.trailers, false);
+        const auto list = Names(piece.trailers, true);  // values may be in them
         if (::nghttp2_submit_trailer(session, stream, list.data(), list.size()) != 0) {
           return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }

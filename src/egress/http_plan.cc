@@ -72,12 +72,13 @@ bool PlanSecrets(net::Http1RequestHead& head, HttpPlan& plan, const CoreSettings
   const bool body = plan.body.framing == net::BodyFraming::kChunked || plan.body.length_bytes > 0;
   plan.look_for_secrets = body;
   plan.released = secrets.Released(scope);
-  if (!plan.released) return true;
+  plan.hides = secrets.BelongsTo(scope.host);
+  if (!plan.hides) return true;
   // Answers must come whole and plain, or a value could not be found in them.
   net::SetField(head.fields, "Accept-Encoding", "identity");
   net::RemoveField(head.fields, "Range");
   net::RemoveField(head.fields, "If-Range");
-  if (!body) return true;
+  if (!body || !plan.released) return true;
   plan.whole_first = plan.body.framing == net::BodyFraming::kLength && plan.body.length_bytes <= kWholeBodyMax;
   plan.framing = plan.whole_first ? net::BodyFraming::kNone : net::BodyFraming::kChunked;
   plan.expects = plan.whole_first && net::HasListItem(head.fields, "Expect", "100-continue");
@@ -219,13 +220,13 @@ ResponsePlan PlanResponse(net::Http1ResponseHead head, const HttpPlan& request) 
   if (!body || (body->framing == net::BodyFraming::kChunked && request.minor == 0)) return plan;
   plan.body = *body;
   plan.framing = body->framing;
-  if (request.released && body->framing == net::BodyFraming::kLength && body->length_bytes > 0) {  // what is found in it changes its length
+  if (request.hides && body->framing == net::BodyFraming::kLength && body->length_bytes > 0) {  // what is found in it changes its length
     plan.framing = request.minor == 0 ? net::BodyFraming::kUntilClose : net::BodyFraming::kChunked;
   }
   const std::string* coding = net::FindField(head.fields, "Content-Encoding");
   const bool encoded = coding != nullptr && (net::CountFields(head.fields, "Content-Encoding") > 1 ||
                                              !net::FieldNameIs(*coding, "identity"));
-  if (request.released && encoded && body->framing != net::BodyFraming::kNone) return plan;
+  if (request.hides && encoded && body->framing != net::BodyFraming::kNone) return plan;
   plan.keep_server = net::KeepsOpen(head.minor, head.fields) && body->framing != net::BodyFraming::kUntilClose;
   plan.keep_client = request.keep_alive && plan.framing != net::BodyFraming::kUntilClose;
   const std::string* protocol = net::FindField(head.fields, "Upgrade");

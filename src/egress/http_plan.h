@@ -28,7 +28,8 @@ struct HttpPlan {
   net::Http1Body body;
   net::BodyFraming framing = net::BodyFraming::kNone;  ///< of the body as it is forwarded
   bool look_for_secrets = false;  ///< the body may hold placeholders
-  bool released = false;          ///< values may be in what is forwarded, and in the answer
+  bool released = false;          ///< values may be in what is forwarded
+  bool hides = false;             ///< values may be in the answer: also without TLS, when one was stored inside it
   bool whole_first = false;       ///< the body changes: its length has to be known before `head`, which lacks it, goes
   bool expects = false;           ///< whole_first: the client waits for a 100 before it sends the body
   int status = 0;

@@ -17,13 +17,13 @@ BodyFlow HttpRelay::RequestBody(net::BodyFraming framing) {
 }
 
 BodyFlow HttpRelay::ResponseBody(const ResponsePlan& response) const {
-  if (!plan_.released) return BodyFlow(response.body);
+  if (!plan_.hides) return BodyFlow(response.body);
   return BodyFlow(response.body, response.framing,
                   RedactedBody(core_.settings.interceptor->secrets()));
 }
 
 void HttpRelay::Hide(net::Http1ResponseHead& head) const {
-  if (!plan_.released) return;
+  if (!plan_.hides) return;
   const EdgeSecrets& secrets = core_.settings.interceptor->secrets();
   HideSecrets(secrets, head.fields);
   head.reason = secrets::RedactText(secrets.patterns(), head.reason);

@@ -32,14 +32,16 @@ std::string_view Phrase(unsigned status) {
   }
 }
 
-/// The client's address as a proxy in front wrote it, if it is one.
+/// The address that the proxy in front saw, if it is one: the last of the last field. What stands before it may have
+/// come with the request.
 std::optional<std::string> ForwardedFor(const net::Http1Fields& fields) {
-  const std::string* value = net::FindField(fields, "x-forwarded-for");
-  if (value == nullptr) return std::nullopt;
-  std::string_view first = std::string_view(*value).substr(0, value->find(','));
-  while (!first.empty() && (first.front() == ' ' || first.front() == '\t')) first.remove_prefix(1);
-  while (!first.empty() && (first.back() == ' ' || first.back() == '\t')) first.remove_suffix(1);
-  const auto address = net::IpAddress::FromText(first);
+  std::string_view last;
+  for (const auto& field : fields)
+    if (net::FieldNameIs(field.name, "x-forwarded-for")) last = field.value;
+  last.remove_prefix(last.rfind(',') + 1);  // npos + 1 is 0
+  while (!last.empty() && (last.front() == ' ' || last.front() == '\t')) last.remove_prefix(1);
+  while (!last.empty() && (last.back() == ' ' || last.back() == '\t')) last.remove_suffix(1);
+  const auto address = net::IpAddress::FromText(last);
   return address ? std::optional(address->ToText()) : std::nullopt;
 }
 

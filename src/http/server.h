@@ -28,7 +28,7 @@ struct ServerOptions {
   std::uint16_t port = 7172;       ///< 0: any free one
   std::optional<TlsFiles> tls{};
   std::vector<std::string> names{};   ///< further names that a server on loopback answers to
-  bool trust_forwarded_for = false;  ///< the client's address is the first of X-Forwarded-For
+  bool trust_forwarded_for = false;  ///< the client's address is the last of X-Forwarded-For
   Limits limits{};
   std::function<void(const RequestRecord& record)> log{};  ///< on the server's thread; must not wait
 };

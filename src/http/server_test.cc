@@ -216,7 +216,10 @@ TEST(HttpServer, ForwardedForCountsOnlyWhenTrusted) {
   for (const bool trusted : {false, true}) {
     TestServer server({.trust_forwarded_for = trusted});
     RawClient client(server.port());
-    client.Write(Get("/x", "X-Forwarded-For: 203.0.113.7, 10.0.0.1\r\n"));
+    client.Write(Get("/x", "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n"));
+    EXPECT_TRUE(BodyOf(client.ReadAnswer()).ends_with(trusted ? "203.0.113.7" : "127.0.0.1"));
+    // A proxy that adds a field of its own leaves the client's where it was.
+    client.Write(Get("/x", "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.7\r\n"));
     EXPECT_TRUE(BodyOf(client.ReadAnswer()).ends_with(trusted ? "203.0.113.7" : "127.0.0.1"));
     client.Write(Get("/x", "X-Forwarded-For: <script>\r\n"));
     EXPECT_TRUE(BodyOf(client.ReadAnswer()).ends_with("127.0.0.1"));

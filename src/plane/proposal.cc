@@ -128,7 +128,9 @@ Result<policy::Request> PolicyRequestOf(const RunRequest& request, const policy:
     for (const auto& text : grant.rules)
       egress.rules.push_back(WRIT_TRY("request.writ.egress.rules", policy::ParseEgressRule(text)));
   }
-  if (egress_asked || egress.open) asked.egress = std::move(egress);
+  // Hosts of the original protocol's list are a way out as well: a policy's budget binds them too.
+  const bool hosts_asked = policy.egress.budget_bytes && !request.network.allow_hosts.empty();
+  if (egress_asked || egress.open || hosts_asked) asked.egress = std::move(egress);
   return asked;
 }
 

@@ -114,6 +114,15 @@ void GiveJson(ByteView value, bool escape_slash, const Take& take) {
   Give(std::move(form), take);
 }
 
+/// As a name of a host is written: DNS names are compared without case (RFC 4343), so they are kept in lower case.
+void GiveLowerCase(std::string_view value, const Take& take) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  Form form{std::string(value)};
+  std::ranges::transform(form.text, form.text.begin(), lower);
+  if (form.text == value) return crypto::Wipe(form.text);
+  Give(std::move(form), take);
+}
+
 /// Each line by itself, as a patch or a terminal shows it. The marks around a PEM key are no secret (RFC 7468).
 void GiveLines(std::string_view value, const Take& take) {
   if (value.find('\n') == value.npos) return;
@@ -130,6 +139,7 @@ void GiveLines(std::string_view value, const Take& take) {
 
 void ForEachForm(ByteView value, const std::function<void(const Form&)>& take) {
   Give({std::string(AsText(value))}, take);
+  GiveLowerCase(AsText(value), take);
   GiveBase64(value, take);
   GiveHex(value, kHexLower, take);
   GiveHex(value, kHexUpper, take);

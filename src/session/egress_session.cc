@@ -13,17 +13,18 @@ namespace {
 namespace event = contract::event;
 using canon::Json;
 
-constexpr std::size_t kPathShownMax = 1024, kMethodShownMax = 32;
+constexpr std::size_t kPathShownMax = 1024, kMethodShownMax = 32, kReasonShownMax = 1024;
 
-/// network.connected as the original protocol has it, with what it has no member for under `writ`.
-Json AttemptEvent(const egress::Attempt& attempt) {
+/// network.connected as the original protocol has it, with what it has no member for under `writ`. Values are taken out
+/// before anything is cut: the beginning of one would not be found.
+Json AttemptEvent(const egress::Attempt& attempt, const Redaction& redaction) {
   Json json = event::NetworkConnected(attempt.host, attempt.verdict.allowed);
   Json writ = Json::Of({{"v", contract::kExtensionVersion}, {"via", attempt.via}, {"rule", attempt.verdict.rule}});
   if (attempt.port != 0) writ.Set("port", std::uint64_t{attempt.port});
-  if (!attempt.verdict.reason.empty()) writ.Set("reason", attempt.verdict.reason);
+  if (!attempt.verdict.reason.empty()) writ.Set("reason", contract::FitText(Redact(redaction, attempt.verdict.reason), kReasonShownMax));
   if (!attempt.verdict.smallest_grant.empty()) writ.Set("grant", attempt.verdict.smallest_grant);
-  if (!attempt.method.empty()) writ.Set("method", contract::FitText(attempt.method, kMethodShownMax));
-  if (!attempt.path.empty()) writ.Set("path", contract::FitText(attempt.path, kPathShownMax));
+  if (!attempt.method.empty()) writ.Set("method", contract::FitText(Redact(redaction, attempt.method), kMethodShownMax));
+  if (!attempt.path.empty()) writ.Set("path", contract::FitText(Redact(redaction, attempt.path), kPathShownMax));
   json.Set("writ", std::move(writ));
   return json;
 }
@@ -62,7 +63,7 @@ Result<> EgressSession::OnAttempt(const egress::Attempt& attempt) {
   }
   auto& use = uses_[{attempt.host, attempt.port}];
   ++(attempt.verdict.allowed ? use.connections : use.refused);
-  return Append(AttemptEvent(attempt));
+  return Append(AttemptEvent(attempt, redaction_));
 }
 
 Result<> EgressSession::OnIntercepted(const std::string& host, std::uint16_t port, std::string_view protocol) {

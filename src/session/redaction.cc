@@ -8,8 +8,8 @@ namespace {
 
 using canon::Json;
 
-constexpr std::array<std::string_view, 8> kFreeTexts = {"path",   "paths", "name",    "message",
-                                                        "reason", "host",  "subject", "incomplete"};
+constexpr std::array<std::string_view, 10> kFreeTexts = {"path", "paths",   "name",       "message", "reason",
+                                                         "host", "subject", "incomplete", "grant",   "method"};
 
 void RedactIn(const Redaction& redaction, Json& value, bool free_text) {
   if (value.is_string()) {

@@ -42,6 +42,23 @@ TEST_F(RedactionTest, OutputIsRedactedLiveAndKeptAcrossPieces) {
   EXPECT_EQ(captured->redacted_out, 1u);
 }
 
+TEST_F(RedactionTest, AnAttemptHoldsNoValue) {
+  using canon::Json;
+  Json event = contract::event::NetworkConnected("aTokenOfMine7.test", false);
+  event.Set("writ", Json::Of({{"v", 1},
+                              {"via", "http"},
+                              {"rule", "default"},
+                              {"reason", "no rule grants GET /botaTokenOfMine7/x to atokenofmine7.test:443"},
+                              {"grant", "--net-rule 'atokenofmine7.test:443 GET /botaTokenOfMine7/x'"},
+                              {"method", "aTokenOfMine7"},
+                              {"path", "/botaTokenOfMine7/x"}}));
+  RedactEvent(Make("aTokenOfMine7"), event);
+  const std::string text = canon::Compact(event);
+  for (const char* value : {"aTokenOfMine7", "atokenofmine7"}) EXPECT_EQ(text.find(value), text.npos) << text;
+  EXPECT_NE(text.find("/bot[redacted:TOKEN]/x"), text.npos) << text;
+  EXPECT_EQ(*event.Find("writ")->FindString("rule"), "default");
+}
+
 TEST_F(RedactionTest, StreamsDoNotSplitAValueForEachOther) {
   ASSERT_TRUE(output_.Write(Stream::kStdout, AsBytes("hunter2")));
   ASSERT_TRUE(output_.Write(Stream::kStderr, AsBytes("noise\n")));

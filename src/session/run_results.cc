@@ -176,10 +176,29 @@ std::uint64_t BytesAt(const isolation::GuestTree& tree, std::string_view path) {
   return entry.meta.type == sys::FileType::kRegular ? entry.meta.bytes : 0;
 }
 
+/// Files of an output directory whose names hold a secret are not released: they are told as undeclared, without it.
+void WithholdNames(workspace::Collection& collection, const Redaction& redaction) {
+  if (redaction == nullptr) return;
+  for (auto& output : collection.outputs) {
+    const std::size_t withheld = std::erase_if(output.files.entries, [&](const auto& entry) {
+      if (Redact(redaction, entry.path) == entry.path) return false;
+      if (entry.state.type == EntryType::kFile) output.files.bytes -= entry.state.bytes;
+      if (collection.undeclared.size() < workspace::CollectLimits().undeclared_max)
+        collection.undeclared.push_back(output.name + "/" + entry.path);
+      return true;
+    });
+    if (withheld == 0) continue;
+    collection.undeclared_count += withheld;
+    output.bytes = output.files.bytes;
+    output.sha256 = workspace::DigestOf(output.files);
+  }
+}
+
 Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake& intake, const ResultPlaces& places) {
   const auto tree = WRIT_TRY("outputs", guest.Tree(isolation::Place::kOut));
   auto& collection = results.collection;
   collection = WRIT_TRY("outputs", workspace::Collect(tree.root, *tree.opener, places.declared, {}, intake));
+  WithholdNames(collection, places.redaction);
   for (const auto& output : collection.outputs) NameOutput(results, output, intake);
   for (const auto& missing : collection.missing) {
     results.events.push_back(
@@ -192,6 +211,7 @@ Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake&
       facts.Set("more", collection.undeclared_count - collection.undeclared.size());
     results.events.push_back(event::Extension("writ.output.undeclared", std::move(facts)));
   }
+  for (auto& name : collection.undeclared) name = Redact(places.redaction, name);
   if (!collection.outputs.empty())
     results.artifacts.push_back(WRIT_TRY("outputs", StoreRecord(places.blobs, "outputs", EncodeOutputs(collection.outputs))));
   return {};

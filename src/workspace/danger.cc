@@ -28,8 +28,13 @@ constexpr Line kLines[] = {
     {"/.gitmodules/", "git clones the submodules it names, and runs the updates it names"},
     {"/.gitattributes/", "git attributes choose filters and merge programs"},
     {"/.husky/", "installed as git hooks"},
+    {"/.githooks/", "git runs its hooks where core.hooksPath names it"},
+    {"/.git-hooks/", "git runs its hooks where core.hooksPath names it"},
     {"/.pre-commit-config.yaml/", "installed as git hooks"},
     {"/lefthook.yml/", "installed as git hooks"},
+    {"/lefthook.yaml/", "installed as git hooks"},
+    {"/.lefthook.yml/", "installed as git hooks"},
+    {"/.lefthook.yaml/", "installed as git hooks"},
     // What shells and environment loaders read.
     {"/.env/", "loaded into the environment of programs started here"},
     {"/.env.", "loaded into the environment of programs started here"},

@@ -12,7 +12,7 @@ TEST(Danger, Attack30_FilesThatToolsExecute) {
         "sub/.git", "GIT~1/config", ".gitmodules", ".gitattributes", ".env", "a/.env.local", ".envrc",
         ".vscode/tasks.json", ".idea/runConfigurations/x.xml", "x.code-workspace", ".npmrc", ".yarnrc.yml",
         ".git/modules/x/hooks/y", ".github/workflows/ci.yml", ".cargo/config.toml", ".mcp.json", ".bashrc",
-        "lib/evil.pth", ".git/hooks"}) {
+        "lib/evil.pth", ".git/hooks", ".githooks/post-checkout", "a/.git-hooks/x", ".lefthook.yml"}) {
     EXPECT_NE(DangerOf(path, file), "") << path;
   }
   for (std::string_view path : {"src/main.c", "git/hooks", "x.git/config", ".github/README.md", ".environment",

@@ -114,6 +114,20 @@ TEST_F(RequestCalls, PlainRequestsHaveNoExtensionUnlessThePolicyHas) {
   EXPECT_EQ(*got.body.Find("writ")->FindString("tier"), "process");
 }
 
+TEST_F(RequestCalls, Attack27_HostsOfThePlainRequestNeedTheBudgetToo) {
+  Start(PolicyWith("", R"({"v":1,"egress":{"rules":["files.example"],"budgetBytes":1000}})", R"(["files.example"])"));
+  Json request = With("network", Hosts(true, {"files.example"}));
+  EXPECT_EQ(Submit(request, "adm", true).Text("code"), "policy_denied");
+  const auto with = [&](int bytes) {
+    request.Set("writ", Json::Of({{"v", 1}, {"egress", Json::Of({{"rules", Json::MakeArray()}, {"budgetBytes", bytes}})}}));
+    return Submit(request, "adm", true);
+  };
+  EXPECT_EQ(with(1001).Text("code"), "policy_denied");
+  const Got got = with(1000);
+  ASSERT_EQ(got.status, 200) << got.text;
+  EXPECT_EQ(*got.body.Find("writ")->Find("egress")->Find("budgetBytes"), Json(1000));
+}
+
 TEST_F(RequestCalls, Attack39_ARequestCannotTurnTheNetworkGuardOff) {
   for (const char* writ : {"", kExtended}) {
     Start(PolicyWith("", writ));
