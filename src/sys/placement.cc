@@ -29,17 +29,17 @@ Processors Processors::Own() {
   return own;
 }
 
-bool Processors::StartOnOther(pid_t child, unsigned running_max) const {
+void Processors::StartOnOther(pid_t child, unsigned running_max) const {
   const int here = ::sched_getcpu();
-  if (!two_ || here < 0) return false;
+  if (!two_ || here < 0) return;
   const UniqueFd loadavg{::open("/proc/loadavg", O_RDONLY | O_CLOEXEC)};
   char text[128];
   const ssize_t got = loadavg.valid() ? ::read(loadavg.get(), text, sizeof text) : -1;
   const auto running = RunningThreads({text, got > 0 ? static_cast<std::size_t>(got) : 0});
-  if (!running || *running > running_max) return false;
+  if (!running || *running > running_max) return;
   cpu_set_t other = *two_;
   CPU_CLR(here, &other);
-  return ::sched_setaffinity(child, sizeof other, &other) == 0;
+  ::sched_setaffinity(child, sizeof other, &other);
 }
 
 void Processors::GiveBack() const {

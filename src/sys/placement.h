@@ -19,8 +19,8 @@ class Processors {
 
   /// Moves `child`, made by this thread and not running yet, to the other processor of two, unless more than `running_max`
   /// threads of this machine are running now, the caller and the child included. The child calls GiveBack itself after it
-  /// has heard from its parent, so that the order of the two is certain. False: not moved; ask again later if it matters.
-  bool StartOnOther(pid_t child, unsigned running_max) const;
+  /// has heard from its parent, so that the order of the two is certain.
+  void StartOnOther(pid_t child, unsigned running_max) const;
 
   /// The calling thread may use all of them again.
   void GiveBack() const;

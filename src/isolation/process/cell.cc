@@ -71,7 +71,7 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
     setup.limits = expected;
     setup.groups = identity.groups();
     setup.processors = processors;
-    setup.running_max = need == Need::kNow ? 3 : 2;
+    setup.running_max = need == Need::kNow ? 3 : 0;  // the guest's process, PID 1 and the jail
     cell.control_.Reset();
     RunInit(std::move(setup));
   }

@@ -118,15 +118,11 @@ Result<> Init::Build() {
   // control group while both of them begin; on two processors that halves the time.
   WRIT_TRY("out of memory", preference.Raise());
   stub_ = WRIT_TRY("guest", GuestStub::Fork(setup_.stub_control, setup_.ids->whole_range));
-  // Where the other processor is taken, by a client that works while its cell is made, it may be free a little later.
-  auto spread = [&, moved = false]() mutable {
-    if (!moved) moved = setup_.processors.StartOnOther(stub_->pid(), setup_.running_max);
-  };
-  spread();
+  setup_.processors.StartOnOther(stub_->pid(), setup_.running_max);
   setup_.stub_control.Reset();
   WRIT_TRY("out of memory", preference.Restore());
   const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes,
-                      setup_.ids->whole_range, spread};
+                      setup_.ids->whole_range};
   root_ = WRIT_TRY("root", BuildRoot(plan));
   const auto join = WRIT_TRY("wait for the control group", ReceiveFromJail(kJoin));
   WRIT_TRY("control group", EnterControlGroup(join.fds));

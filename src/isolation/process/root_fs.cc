@@ -259,11 +259,8 @@ Result<CellRoot> BuildRoot(const RootPlan& plan) {
   const sys::UniqueFd base = WRIT_TRY("fixed part", MakeFixedPart(plan));
   const int root = base.get();
   if (::fchdir(root) != 0) return FailErrno("chdir to the new root");
-  plan.between_steps();
   WRIT_TRY("/dev", MakeDev(root));
-  plan.between_steps();
   WRIT_TRY("/proc", MakeProc(root));
-  plan.between_steps();
   auto made = WRIT_TRY("writable places", MakeScratch(root, plan));
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return FailErrno("pivot_root");
   if (::umount2(".", MNT_DETACH) != 0) return FailErrno("detach the old root");

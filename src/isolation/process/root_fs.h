@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 
 #include "base/error.h"
@@ -16,7 +15,6 @@ struct RootPlan {
   const sys::UniqueFd* custom_root = nullptr;  ///< detached mount of another root file system; null: host's system directories
   std::uint64_t disk_bytes = 0, inodes = 0;    ///< of all writable places together
   bool whole_range = false;                    ///< id 0 exists inside
-  std::function<void()> between_steps;         ///< called a few times while the root is built
 };
 
 /// The finished root. The process has pivoted into it; the host's mounts are gone from its namespace.
