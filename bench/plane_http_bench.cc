@@ -1,6 +1,7 @@
 // A plane behind its HTTP server: events one per request over 16 connections, and in batches of 1000. The client is one
 // thread of this process that sends requests made before; what it costs is measured and shown apart from what the server
-// costs, because on a small machine they share its cores. Usage: plane_http_bench [single|batches]...
+// costs, because on a small machine they share its cores. `polls`: runners that wait for work.
+// Usage: plane_http_bench [single|batches|polls]...
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
@@ -139,6 +141,61 @@ void Measure(std::string_view what, std::size_t connections, std::size_t request
   server->Stop(Deadline::After(Millis{5000}));
 }
 
+/// Waits for a whole answer on any of the lines, and returns which.
+std::size_t AnyAnswer(const sys::UniqueFd& poll, std::vector<Line>& lines) {
+  for (;;) {
+    epoll_event event{};
+    if (::epoll_wait(poll.get(), &event, 1, 30000) != 1) Die("no answer");
+    Line& line = lines[event.data.u64];
+    char bytes[16384];
+    const ssize_t count = ::recv(line.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (count <= 0) Die("the server has closed a connection");
+    line.answer.append(bytes, static_cast<std::size_t>(count));
+    constexpr std::string_view kLength = "Content-Length: ";
+    const std::size_t head = line.answer.find("\r\n\r\n"), length = line.answer.find(kLength);
+    if (head == line.answer.npos || length > head) continue;
+    if (line.answer.size() < head + 4 + std::strtoull(line.answer.c_str() + length + kLength.size(), nullptr, 10)) continue;
+    if (!line.answer.starts_with("HTTP/1.1 200 ") || !line.answer.contains("\"runId\"")) Die(line.answer);
+    line.answer.clear();
+    return event.data.u64;
+  }
+}
+
+void Polls() {
+  constexpr std::size_t kRunners = 200, kRounds = 300;
+  PlaneForBench bench;
+  Door door(bench.service());
+  auto server = Must(http::Server::Start({.port = 0}, door));
+  const std::string body = bench.ClaimBody(30000);
+  const std::string request = fmt::format("POST /v1/claims HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                                          server->port(), body.size(), body);
+  std::vector<Line> lines(kRunners);
+  const sys::UniqueFd poll(::epoll_create1(EPOLL_CLOEXEC));
+  const std::size_t before = ResidentKilobytes();
+  for (std::size_t i = 0; i < kRunners; ++i) {
+    Connect(lines[i], server->port());
+    lines[i].requests = {request};
+    SendMore(lines[i]);
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = i}};
+    if (::epoll_ctl(poll.get(), EPOLL_CTL_ADD, lines[i].fd.get(), &event) != 0) Die("epoll_ctl");
+  }
+  std::vector<double> micros;
+  std::size_t each = 0;
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    const double begin = Now();
+    bench.AddRun();
+    const std::size_t who = AnyAnswer(poll, lines);
+    micros.push_back((Now() - begin) * 1e6);
+    lines[who].sent = 0;
+    SendMore(lines[who]);
+    if (round + 1 == kRunners) each = (ResidentKilobytes() - before) / kRunners;  // by now every one has waited
+  }
+  std::ranges::sort(micros);
+  fmt::print("{0} runners waiting over HTTP: {1} KiB each, both ends; a run queued to its claim received: median {2:.0f} us, p99 {3:.0f} us\n", kRunners,
+             each, micros[kRounds / 2], micros[kRounds * 99 / 100]);
+  server->Stop(Deadline::After(Millis{5000}));
+}
+
 }  // namespace
 }  // namespace writ::api
 
@@ -148,4 +205,5 @@ int main(int argc, char** argv) {
   const auto on = [&](std::string_view name) { return wanted.empty() || std::ranges::find(wanted, name) != wanted.end(); };
   if (on("single")) Measure("one event per request", 16, 2000, 1);
   if (on("batches")) Measure("batches of 1000", 16, 60, 1000);
+  if (on("polls")) Polls();
 }
