@@ -115,7 +115,7 @@ TEST_F(RequestCalls, PlainRequestsHaveNoExtensionUnlessThePolicyHas) {
 }
 
 TEST_F(RequestCalls, Attack27_HostsOfThePlainRequestNeedTheBudgetToo) {
-  Start(PolicyWith("", R"({"v":1,"egress":{"rules":["files.example"],"budgetBytes":1000}})", R"(["files.example"])"));
+  Start(PolicyWith("", R"({"v":1,"tiers":{"allow":["process"]},"egress":{"rules":["files.example"],"budgetBytes":1000}})", R"(["files.example"])"));
   Json request = With("network", Hosts(true, {"files.example"}));
   EXPECT_EQ(Submit(request, "adm", true).Text("code"), "policy_denied");
   const auto with = [&](int bytes) {
