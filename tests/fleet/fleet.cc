@@ -164,8 +164,9 @@ void FleetTest::Serve(const Placed& placed) {
     wiring.adjust_plane = [&](api::PlaneOptions& options) {
       options.settings.lease = placed.lease;
       options.clock = &clock;
-      options.fault_hook = [this, label = placed.label](std::string_view here) {
-        if (here == label && shared_->kill_at > 0 && --shared_->kill_at == 0) ::kill(::getpid(), SIGKILL);
+      options.fault_hook = [this, label = placed.label, after = placed.after, counts = placed.after.empty()](std::string_view here) mutable {
+        if (shared_->kill_at > 0 && here == after) counts = true;
+        if (here == label && counts && shared_->kill_at > 0 && --shared_->kill_at == 0) ::kill(::getpid(), SIGKILL);
       };
     };
     const std::vector<std::string> words = {"--state", state_, "--listen", fmt::format("{}:{}", placed.host, kPort), "--policy", policy,

@@ -60,6 +60,7 @@ class FleetTest : public testing::Test {
   struct Placed {
     std::string host = "127.0.0.1";  ///< where the plane listens
     std::string label = {};          ///< where Shared::kill_at kills it
+    std::string after = {};          ///< the label counts from when this one was reached; empty: at once
     std::string consent = "[]";      ///< of its policy
     Millis lease = kLease;
   };
