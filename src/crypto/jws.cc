@@ -12,26 +12,20 @@
 #include <optional>
 #include <vector>
 
+#include "base/freed_by.h"
 #include "crypto/ed25519.h"
 
 namespace writ::crypto {
 
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Pkey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM_free>>;
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD_free>>;
-using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
+using Pkey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
+using Number = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, FreedBy<OSSL_PARAM_free>>;
+using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, FreedBy<OSSL_PARAM_BLD_free>>;
+using EcdsaSignature = std::unique_ptr<ECDSA_SIG, FreedBy<ECDSA_SIG_free>>;
 
 constexpr int kRsaBitsMin = 2048, kRsaBitsMax = 8192;
 constexpr std::size_t kCoordinateBytes = 32, kEd25519Bytes = 32, kEd25519SignatureBytes = 64;

@@ -16,21 +16,16 @@
 #include <vector>
 
 #include "base/escape.h"
+#include "base/freed_by.h"
+#include "net/tls_errors.h"
 
 namespace writ::net {
 namespace {
 
-template <auto kFree>
-struct Freer {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Library = std::unique_ptr<OSSL_LIB_CTX, Freer<OSSL_LIB_CTX_free>>;
-using TlsContext = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
-using Tls = std::unique_ptr<SSL, Freer<SSL_free>>;
-using BioMethod = std::unique_ptr<BIO_METHOD, Freer<BIO_meth_free>>;
+using Library = std::unique_ptr<OSSL_LIB_CTX, FreedBy<OSSL_LIB_CTX_free>>;
+using TlsContext = std::unique_ptr<SSL_CTX, FreedBy<SSL_CTX_free>>;
+using Tls = std::unique_ptr<SSL, FreedBy<SSL_free>>;
+using BioMethod = std::unique_ptr<BIO_METHOD, FreedBy<BIO_meth_free>>;
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -98,15 +93,6 @@ Result<sys::UniqueFd> ConnectTo(const SocketAddress& address, const Cancellation
   const int on = 1;
   if (::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) return FailErrno("TCP_NODELAY");
   return fd;
-}
-
-std::string TlsErrors() {
-  std::string text;
-  while (const unsigned long error = ::ERR_get_error()) {
-    const char* reason = ::ERR_reason_error_string(error);
-    text += fmt::format("{}{}", text.empty() ? "" : "; ", reason == nullptr ? "unknown error" : reason);
-  }
-  return text.empty() ? "the connection was closed" : text;
 }
 
 // OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE; this one sends with MSG_NOSIGNAL.

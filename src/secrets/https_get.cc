@@ -18,6 +18,7 @@
 #include "base/freed_by.h"
 #include "net/http1.h"
 #include "net/http1_body.h"
+#include "net/tls_errors.h"
 #include "sys/unique_fd.h"
 
 namespace writ::secrets {
@@ -83,15 +84,6 @@ Result<sys::UniqueFd> Connect(const HttpsRequest& request, Deadline deadline) {
   return std::unexpected(std::move(last).Doing(EscapeVisible(request.host)));
 }
 
-std::string TlsErrors() {
-  std::string text;
-  while (const unsigned long error = ::ERR_get_error()) {
-    const char* reason = ::ERR_reason_error_string(error);
-    text += fmt::format("{}{}", text.empty() ? "" : "; ", reason == nullptr ? "unknown error" : reason);
-  }
-  return text.empty() ? "the connection was closed" : text;
-}
-
 /// A connection, with TLS or without.
 class Channel {
  public:
@@ -150,7 +142,7 @@ class Channel {
     switch (::SSL_get_error(tls_.get(), done)) {
       case SSL_ERROR_WANT_READ: return WaitFor(fd_.get(), POLLIN, deadline_);
       case SSL_ERROR_WANT_WRITE: return WaitFor(fd_.get(), POLLOUT, deadline_);
-      default: return Fail(Code::kUnavailable, "{}", TlsErrors());
+      default: return Fail(Code::kUnavailable, "{}", net::TlsErrors());
     }
   }
 
