@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
+
+#include "session/git_script_for_test.h"
 
 /// A git repository made by shell scripts. Only for tests.
 namespace writ::client {
@@ -29,27 +28,12 @@ class RepositoryTest : public testing::Test {
   void TearDown() override { fs::remove_all(scratch_); }
 
   /// Runs a script in the repository, which must succeed, and returns its output.
-  std::string Shell(const std::string& script) {
-    std::ofstream(scratch_ / "script") << "set -e\ncd " << repo_.string() << "\n" << script << "\n";
-    const std::string command = "env -i PATH=/usr/bin:/bin HOME=" + scratch_.string() +
-                                " GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a"
-                                " GIT_COMMITTER_EMAIL=a@b sh " +
-                                (scratch_ / "script").string() + " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");
-    std::string out;
-    char buffer[4096];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
-    EXPECT_EQ(::pclose(pipe), 0) << script << "\n" << out;
-    return out;
-  }
+  std::string Shell(const std::string& script) { return session::RunGitScript(scratch_, script); }
   std::string Line(const std::string& script) {
     const std::string out = Shell(script);
     return out.substr(0, out.find('\n'));
   }
-  static std::string ReadText(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  static std::string ReadText(const fs::path& path) { return session::ReadText(path); }
 
   fs::path scratch_, repo_;
 };

@@ -4,10 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +18,7 @@
 #include "isolation/test_user_for_test.h"
 #include "session/checkout_cache.h"
 #include "session/git_collect.h"
+#include "session/git_script_for_test.h"
 #include "sys/file.h"
 
 /// Repositories, their captures and runs on them. Only for tests.
@@ -48,11 +47,6 @@ class FolderBlobs final : public workspace::BlobSource {
  private:
   fs::path folder_;
 };
-
-inline std::string ReadText(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 class QuietSink final : public isolation::OutputSink {
  public:
@@ -91,21 +85,7 @@ class GitTest : public testing::Test {
   }
 
   /// Runs a shell script with the user's git in `repo`; returns its output.
-  std::string Shell(const std::string& script) {
-    const fs::path repo = scratch_ / "repo";
-    fs::create_directories(repo);
-    std::ofstream(scratch_ / "script") << "set -e\ncd " << repo.string() << "\n" << script << "\n";
-    const std::string command = "env -i PATH=/usr/bin:/bin HOME=" + scratch_.string() +
-                                " GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a"
-                                " GIT_COMMITTER_EMAIL=a@b sh " +
-                                (scratch_ / "script").string() + " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");
-    std::string out;
-    char buffer[4096];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
-    EXPECT_EQ(::pclose(pipe), 0) << script << "\n" << out;
-    return out;
-  }
+  std::string Shell(const std::string& script) { return RunGitScript(scratch_, script); }
   /// Makes a repository by a script and captures it as the protocol says, with all untracked files.
   contract::WorkspaceManifest Capture(const std::string& script) {
     Shell("git init -q -b main .\n" + script);
