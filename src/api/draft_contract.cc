@@ -77,7 +77,8 @@ contract::ContractExtension ExtensionOf(const CreateRun& request, const session:
   writ.accept = request.accepted;
   writ.kill_on_output_limit = request.kill_on_output_limit;
   for (const auto& input : given.inputs)
-    writ.inputs.push_back({input.name, std::string(workspace::EntryTypeName(input.type)), input.sha256, input.bytes});
+    writ.inputs.push_back({input.name, std::string(workspace::EntryTypeName(input.type)), input.sha256, input.bytes,
+                           input.executable});
   for (const auto& output : request.outputs) writ.outputs.push_back({output.name, output.optional});
   if (given.workspace.valid()) writ.workspace = {.mode = "copy-on-write", .sha256 = workspace::DigestOf(given.manifest)};
   if (given.root.valid()) {

@@ -27,7 +27,14 @@ struct InputDigest {
   std::string type = "file";  ///< "file" or "directory"
   std::string sha256;
   std::uint64_t bytes = 0;
+  bool executable = false;            ///< of a file; a directory's listing says it of each of its files
   bool operator==(const InputDigest&) const = default;
+};
+/// What a run reads as its standard input, known before it starts.
+struct StdinDigest {
+  std::string sha256;
+  std::uint64_t bytes = 0;
+  bool operator==(const StdinDigest&) const = default;
 };
 struct DeclaredOutput {
   std::string name;
@@ -68,6 +75,7 @@ struct ContractExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  std::optional<StdinDigest> stdin_content;  ///< absent: none, or (`stdin: true`) what is said while the run goes on
   MechanismMap labels;                  ///< a runner must announce each of them with this value; at most 100
   std::optional<std::string> on_lost;   ///< IsOnLost; absent: fail
   std::optional<EgressGrant> egress;    ///< absent: no way out at all
@@ -170,6 +178,7 @@ struct RequestExtension {
   std::optional<RootImage> root;
   std::vector<std::string> env_from_caller;
   bool terminal = false;
+  std::optional<StdinDigest> stdin_content;
   MechanismMap labels;
   std::optional<std::string> on_lost;
   std::optional<EgressGrant> egress;  ///< beyond the hosts that `network` of the request names

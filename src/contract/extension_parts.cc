@@ -48,6 +48,9 @@ void ReadInputs(ObjectReader& reader, std::vector<InputDigest>& out) {
     if (input.type != "file" && input.type != "directory") inner.Refuse("type", "must be \"file\" or \"directory\"");
     inner.Hash("sha256", input.sha256);
     inner.Integer("bytes", input.bytes);
+    std::optional<bool> executable;
+    inner.Bool("executable", executable);
+    input.executable = executable.value_or(false);
     out.push_back(std::move(input));
     return inner.Finish();
   });
@@ -101,6 +104,17 @@ void ReadTerminal(ObjectReader& reader, bool& out) {
   out = terminal.value_or(false);
 }
 
+void ReadStdin(ObjectReader& reader, std::optional<StdinDigest>& out, bool may_be_live) {
+  const Json* json = reader.Member("stdin", false);
+  if (json == nullptr || (may_be_live && json->is_bool())) return;
+  StdinDigest content;
+  ObjectReader inner(*json, reader.Path("stdin"));
+  inner.Hash("sha256", content.sha256);
+  inner.Integer("bytes", content.bytes);
+  if (auto done = inner.Finish(); !done) return reader.Keep(std::move(done).error());
+  out = std::move(content);
+}
+
 void ReadLabels(ObjectReader& reader, MechanismMap& out) {
   reader.EachMember("labels", kMechanismsMax, false, [&](const std::string& label, const Json& value, std::string_view path) -> Result<> {
     if (!IsLabelText(label) || !value.is_string() || !IsLabelText(value.string())) {
@@ -141,7 +155,9 @@ Json InputsJson(const std::vector<InputDigest>& inputs) {
   Json::Array array;
   array.reserve(inputs.size());
   for (const InputDigest& input : inputs) {
-    array.push_back(Json::Of({{"name", input.name}, {"type", input.type}, {"sha256", input.sha256}, {"bytes", input.bytes}}));
+    Json json = Json::Of({{"name", input.name}, {"type", input.type}, {"sha256", input.sha256}, {"bytes", input.bytes}});
+    if (input.executable) json.Set("executable", true);
+    array.push_back(std::move(json));
   }
   return array;
 }
@@ -156,6 +172,8 @@ Json OutputsJson(const std::vector<DeclaredOutput>& outputs) {
   }
   return array;
 }
+
+Json StdinJson(const StdinDigest& content) { return Json::Of({{"sha256", content.sha256}, {"bytes", content.bytes}}); }
 
 Json WorkspaceJson(const WorkspaceView& workspace) {
   return Json::Of({{"mode", workspace.mode}, {"sha256", workspace.sha256}});

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "contract/extension.h"
@@ -21,6 +22,8 @@ void ReadWorkspace(ObjectReader& reader, std::optional<WorkspaceView>& out);
 void ReadRoot(ObjectReader& reader, std::optional<RootImage>& out);
 void ReadKillOnOutputLimit(ObjectReader& reader, bool& out);
 void ReadTerminal(ObjectReader& reader, bool& out);
+/// `may_be_live`: `true` stands there for what no digest covers, and is passed over.
+void ReadStdin(ObjectReader& reader, std::optional<StdinDigest>& out, bool may_be_live);
 void ReadLabels(ObjectReader& reader, MechanismMap& out);
 void ReadOnLost(ObjectReader& reader, std::optional<std::string>& out);
 void ReadNetwork(ObjectReader& reader, ReceiptExtension& extension);
@@ -31,6 +34,7 @@ Result<Limits> DecodeLimits(const canon::Json& json, std::string_view path);
 canon::Json TextArray(const std::vector<std::string>& texts);
 canon::Json InputsJson(const std::vector<InputDigest>& inputs);
 canon::Json OutputsJson(const std::vector<DeclaredOutput>& outputs);
+canon::Json StdinJson(const StdinDigest& content);
 canon::Json WorkspaceJson(const WorkspaceView& workspace);
 canon::Json RootJson(const RootImage& root);
 
@@ -45,6 +49,7 @@ void SetShared(canon::Json& json, const Extension& extension) {
   if (extension.root) json.Set("root", RootJson(*extension.root));
   if (!extension.env_from_caller.empty()) json.Set("envFromCaller", TextArray(extension.env_from_caller));
   if (extension.terminal) json.Set("terminal", true);
+  if (extension.stdin_content) json.Set("stdin", StdinJson(*extension.stdin_content));
   if (!extension.labels.empty()) json.Set("labels", contract::ToJson(extension.labels));
   if (extension.on_lost) json.Set("onLost", *extension.on_lost);
 }
@@ -59,6 +64,7 @@ void ReadShared(ObjectReader& reader, Extension& extension) {
   ReadRoot(reader, extension.root);
   reader.Texts("envFromCaller", extension.env_from_caller, kNamesMax, 256, false);
   ReadTerminal(reader, extension.terminal);
+  ReadStdin(reader, extension.stdin_content, std::is_same_v<Extension, ContractExtension>);
   ReadLabels(reader, extension.labels);
   ReadOnLost(reader, extension.on_lost);
 }

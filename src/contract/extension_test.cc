@@ -82,6 +82,8 @@ TEST(Extension, RequestRoundTripsAndIsStrict) {
   extension.tier = "microvm";
   extension.limits = {{"pids", 5}, {"memoryBytes", 1 << 20}};
   extension.accept = {{"cpus", "nice"}};
+  extension.inputs = {{"tool", "file", std::string(64, 'a'), 7, true}, {"data", "directory", std::string(64, 'b'), 9}};
+  extension.stdin_content = StdinDigest{std::string(64, 'c'), 5};
   extension.outputs = {{"x", true}};
   extension.labels = {{"gpu", "a100"}, {"zone", "eu-1"}};
   extension.on_lost = "requeue";
@@ -94,6 +96,12 @@ TEST(Extension, RequestRoundTripsAndIsStrict) {
   Json lost = ToJson(extension);
   lost.Set("onLost", "forget");
   EXPECT_EQ(DecodeRequestExtension(lost).error().what, "request.writ.onLost: must be \"fail\" or \"requeue\" where it is present");
+  Json live = ToJson(extension);
+  live.Set("stdin", true);
+  EXPECT_FALSE(DecodeRequestExtension(live)) << "a plane has nothing that could be said while the run goes on";
+  Json contract = ToJson(FullContract());
+  contract.Set("stdin", true);
+  EXPECT_FALSE(DecodeContractExtension(contract).value().stdin_content) << "which a local contract may say";
   Json unknown = ToJson(extension);
   unknown.Set("sudo", true);
   EXPECT_EQ(DecodeRequestExtension(unknown).error().what, "request.writ.sudo: is not a known member");

@@ -93,6 +93,7 @@ Facts FactsOf(const Json& proposal) {
   AddNamed(facts, "workspace file", At(proposal, {"workspace", "untrackedFiles"}), "path", "hash");
   AddValue(facts, "workspace directory", At(proposal, {"writ", "workspace", "sha256"}));
   AddNamed(facts, "input", At(proposal, {"writ", "inputs"}), "name", "sha256");
+  AddValue(facts, "standard input", At(proposal, {"writ", "stdin"}));
   AddNamed(facts, "output", At(proposal, {"writ", "outputs"}), "name", "");
   AddMembers(facts, "root", At(proposal, {"writ", "root"}));
   return facts;

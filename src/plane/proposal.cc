@@ -81,6 +81,7 @@ contract::ContractExtension ExtensionFor(const RunRequest& request, const policy
   writ.root = asked.root;
   writ.env_from_caller = asked.env_from_caller;
   writ.terminal = asked.terminal;
+  writ.stdin_content = asked.stdin_content;
   writ.labels = asked.labels;
   writ.on_lost = asked.on_lost;
   writ.egress = GrantOf(request);

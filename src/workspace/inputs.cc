@@ -50,9 +50,10 @@ class Stager final : public TreeVisitor {
     manifest_ = {};
     WRIT_TRY("count", Count());
     if (meta.type == sys::FileType::kRegular) {
-      const FileState state = WRIT_TRY("copy", Copy(source.get(), meta, request.name));
+      const FileState state = WRIT_TRY("copy", Copy(source.get(), meta, request.name, request.executable));
       input.sha256 = state.sha256;
       input.bytes = state.bytes;
+      input.executable = (state.mode & 0111) != 0;
       return input;
     }
     if (meta.type != sys::FileType::kDirectory) {
@@ -106,7 +107,7 @@ class Stager final : public TreeVisitor {
     return {};
   }
 
-  Result<FileState> Copy(int from, const sys::FileMeta& meta, const std::string& staged) {
+  Result<FileState> Copy(int from, const sys::FileMeta& meta, const std::string& staged, bool executable = false) {
     if (meta.bytes > bytes_left_) return Fail(Code::kExhausted, "inputs have more than {} bytes", limits_.bytes_max);
     bytes_left_ -= meta.bytes;
     const sys::UniqueFd to = WRIT_TRY("create", sys::OpenBeneath(staging_, staged, O_WRONLY | O_CREAT | O_EXCL, 0600));
@@ -121,7 +122,7 @@ class Stager final : public TreeVisitor {
       sha256_.Update({buffer_.data(), *count});
       WRIT_TRY("write", sys::WriteAll(to.get(), ByteView{buffer_.data(), *count}));
     }
-    FileState state{.mode = (meta.mode & 0111) != 0 ? 0555u : 0444u, .bytes = meta.bytes,
+    FileState state{.mode = executable || (meta.mode & 0111) != 0 ? 0555u : 0444u, .bytes = meta.bytes,
                     .sha256 = sha256_.FinishHex(), .target = {}};
     const sys::FileMeta now = WRIT_TRY("look again", sys::MetaOf(from));
     if (now.bytes != meta.bytes || now.mtime_ns != meta.mtime_ns || now.ctime_ns != meta.ctime_ns) {
@@ -166,7 +167,7 @@ class Stager final : public TreeVisitor {
 }  // namespace
 
 Result<InputRequest> ParseInput(std::string_view argument) {
-  InputRequest request{.path = std::string(argument), .name = {}};
+  InputRequest request{.path = std::string(argument), .name = {}, .executable = false};
   const std::size_t colon = argument.rfind(':');
   if (colon != argument.npos && argument.find('/', colon) == argument.npos) {
     request.path = argument.substr(0, colon);

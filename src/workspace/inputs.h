@@ -15,6 +15,7 @@ namespace writ::workspace {
 struct InputRequest {
   std::string path;
   std::string name;  ///< one component, without control characters, at most 255 bytes
+  bool executable = false;  ///< a file is staged executable whatever its own mode says
 };
 /// Reads `PATH[:NAME]`; what follows the last colon is a name if it holds no slash. Without one the last component
 /// of PATH is the name. Errors: kInvalid, saying what a name may be.
@@ -26,6 +27,7 @@ struct StagedInput {
   EntryType type = EntryType::kFile;  ///< kFile or kDirectory
   std::string sha256;                 ///< of the content; for a directory DigestOf its manifest
   std::uint64_t bytes = 0;            ///< sum over files
+  bool executable = false;            ///< files only
   Manifest files;                     ///< directories only
 };
 

@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "sys/file.h"
 #include "workspace/content.h"
+#include "workspace/listing.h"
 #include "workspace/walk.h"
 
 namespace writ::workspace {
@@ -157,17 +158,7 @@ Result<Manifest> Capture(const sys::UniqueFd& root, sys::TreeOpener& opener, con
 
 std::string DigestOf(const Manifest& manifest) {
   crypto::Sha256 digest;
-  const auto add = [&digest](std::string_view text) { digest.Update(AsBytes(text)); };
-  for (const Entry& entry : manifest.entries) {
-    const FileState& state = entry.state;
-    add(fmt::format("{} {:o} {} {}", EntryTypeName(state.type), state.mode, state.bytes,
-                    state.sha256.empty() ? "-" : state.sha256));
-    for (const std::string_view text : {std::string_view(entry.path), std::string_view(state.target)}) {
-      add(std::string_view("\0", 1));
-      add(text);
-    }
-    add(std::string_view("\0", 1));
-  }
+  EachListingPart(manifest, [&digest](std::string_view part) { digest.Update(AsBytes(part)); });
   return digest.FinishHex();
 }
 
