@@ -16,9 +16,9 @@
 #include "cli/run_options.h"
 #include "cli/run_report.h"
 #include "cli/signals.h"
-#include "cli/stdin_pump.h"
 #include "cli/terminal.h"
 #include "cli/user_name.h"
+#include "session/stdin_pump.h"
 #include "sys/file.h"
 
 namespace writ::cli {
@@ -157,7 +157,7 @@ class OneRun {
       if (!options_.request.stdin_fd.valid()) return FailErrno("copy the descriptor of stdin");
       return {};
     }
-    pump_ = WRIT_TRY("-i", StdinPump::Start(STDIN_FILENO));
+    pump_ = WRIT_TRY("-i", session::StdinPump::Start(STDIN_FILENO));
     options_.request.stdin_fd = pump_->TakeReadEnd();
     return {};
   }
@@ -190,7 +190,7 @@ class OneRun {
   api::LocalPlane& plane_;
   const Learn learn_;
   const Screen screen_;
-  std::unique_ptr<StdinPump> pump_;
+  std::unique_ptr<session::StdinPump> pump_;
 };
 
 /// Serving the run's way out takes connections, and so may reading a secret that is linked to a server.

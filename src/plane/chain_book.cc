@@ -17,9 +17,16 @@ void KeptRun::Observe(const Json& entry, std::size_t text_bytes) {
     ++remembered;
     remembered_bytes += text_bytes;
   }
-  if (*type != "artifact.created") return;
-  const std::string* kind = event->FindString("kind");
-  const std::string* hash = event->FindString("hash");
+  if (*type == "artifact.created") return Name(event->FindString("kind"), event->FindString("hash"));
+  const Json* writ = event->Find("writ");
+  if (writ == nullptr || !writ->is_object()) return;
+  static const std::string kOutputs = "outputs", kChanges = "changes";
+  if (*type == "writ.outputs.recorded") Name(&kOutputs, writ->FindString("sha256"));
+  if (*type == "writ.changes.recorded") Name(&kChanges, writ->FindString("sha256"));
+  if (*type == "writ.stream.kept") Name(writ->FindString("stream"), writ->FindString("sha256"));
+}
+
+void KeptRun::Name(const std::string* kind, const std::string* hash) {
   if (kind != nullptr && hash != nullptr) artifacts.emplace_back(*kind, *hash);
 }
 

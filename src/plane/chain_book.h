@@ -40,7 +40,8 @@ struct KeptRun {
   contract::EventChain chain{""};
   session::RunFacts facts;
   storage::RunStatus status = storage::RunStatus::kCreated;
-  std::vector<std::pair<std::string, std::string>> artifacts{};  ///< kind and hash of artifact.created
+  std::vector<std::pair<std::string, std::string>> artifacts{};  ///< kind and hash: artifact.created, and what the
+                                                                 ///< extension names beside it
 
   std::size_t remembered = 0;  ///< entries that facts keep something of (event_schema.h)
   std::size_t bytes = 0, remembered_bytes = 0;  ///< text of all entries, and of those
@@ -48,6 +49,9 @@ struct KeptRun {
   /// Takes an entry that continues the chain, whose text is that long.
   void Observe(const canon::Json& entry, std::size_t text_bytes);
   void Observe(const BatchEntry& entry);
+
+ private:
+  void Name(const std::string* kind, const std::string* hash);
 };
 
 /// Sees what is appended, after it is durable: followers of a run.

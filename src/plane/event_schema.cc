@@ -90,7 +90,8 @@ std::string EventProblem(const Json& event) {
 bool IsRemembered(std::string_view type) {
   return type == "artifact.created" || type == "boundary.crossed" || type == "network.connected" ||
          type == "model.called" || type == "writ.output.collected" || type == "writ.output.missing" ||
-         type == "writ.output.undeclared" || type == "writ.stream.kept" || type == "writ.stream.truncated";
+         type == "writ.output.undeclared" || type == "writ.outputs.recorded" || type == "writ.changes.recorded" ||
+         type == "writ.stream.kept" || type == "writ.stream.truncated";
 }
 
 }  // namespace writ::plane

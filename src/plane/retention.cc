@@ -32,6 +32,22 @@ WallTime DaysBefore(WallTime now, double days) {
   return WallTime{Millis{at < 0 ? 0 : static_cast<std::int64_t>(at)}};
 }
 
+/// What a blob names: an envelope, a listing of a directory, a record. One that was never sent, or is none, names nothing.
+void AddHashesIn(Core& core, std::string_view blob, Hashes& hashes) {
+  if (const auto content = core.blobs.Get(blob, kEnvelopeBytesMax)) AddHashes(*content, hashes);
+}
+
+/// The files of directories that a run is to see: the contract names only their listings.
+void AddInputs(Core& core, const canon::Json& document, Hashes& hashes) {
+  const canon::Json* writ = document.Find("writ");
+  const canon::Json* inputs = writ == nullptr ? nullptr : writ->Find("inputs");
+  if (inputs == nullptr || !inputs->is_array()) return;
+  for (const auto& input : inputs->array()) {
+    const std::string *type = input.FindString("type"), *hash = input.FindString("sha256");
+    if (type != nullptr && *type == "directory" && hash != nullptr && crypto::IsHash(*hash)) AddHashesIn(core, *hash, hashes);
+  }
+}
+
 /// What one run names.
 Result<> AddNamesOf(Core& core, const storage::Run& run, Hashes& hashes) {
   for (const std::string_view kind : {"contract", "receipt", "request"}) {
@@ -39,14 +55,17 @@ Result<> AddNamesOf(Core& core, const storage::Run& run, Hashes& hashes) {
     if (!text) continue;
     AddHashes(*text, hashes);
     const auto json = canon::Parse(*text, canon::Mode::kWire);
+    if (json) AddInputs(core, *json, hashes);
     const canon::Json* continuation = json ? json->Find("continuation") : nullptr;
     const std::string* envelope = continuation == nullptr ? nullptr : continuation->FindString("envelopeHash");
     if (envelope == nullptr || !crypto::IsHash(*envelope)) continue;
-    // One that was never sent, or is no envelope, names nothing.
-    if (const auto content = core.blobs.Get(*envelope, kEnvelopeBytesMax)) AddHashes(*content, hashes);
+    AddHashesIn(core, *envelope, hashes);
   }
   const auto artifacts = WRIT_TRY("retention", core.store.Artifacts(run.id));
-  for (const auto& artifact : artifacts) hashes.insert(artifact.hash);
+  for (const auto& artifact : artifacts) {
+    hashes.insert(artifact.hash);
+    if (artifact.kind == "outputs" || artifact.kind == "changes") AddHashesIn(core, artifact.hash, hashes);
+  }
   if (storage::IsTerminal(run.status)) return {};
   const auto events = WRIT_TRY("retention", core.store.Events(run.id));
   for (const auto& event : events) AddHashes(event, hashes);

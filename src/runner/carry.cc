@@ -116,6 +116,7 @@ Result<std::optional<Unable>> Carrier::Begin() {
   if (!given) return Unable{"transfer_failed", session::Redact(job_->redaction, given.error().what)};
   given_ = *std::move(given);
   if (auto lent = session::LendLayers(given_.materialised, job_->spec); !lent) return Unable{"session_failed", lent.error().what};
+  if (given_.stdin_pump) job_->spec.stdin_fd = given_.stdin_pump->TakeReadEnd();
   if (const auto accepted = job_->backend->Accepts(job_->spec); !accepted) return Unable{"capability_mismatch", accepted.error().what};
   WRIT_TRY("log", log_.Append(session::MaterialisedEvents(given_.materialised)));
   return std::optional<Unable>();

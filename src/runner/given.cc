@@ -5,6 +5,8 @@
 
 #include "contract/event.h"
 #include "contract/hash.h"
+#include "crypto/digest.h"
+#include "runner/given_inputs.h"
 #include "session/blob_intake.h"
 #include "session/git_collect.h"
 #include "session/tree_writer.h"
@@ -56,6 +58,23 @@ Result<std::string> StageFiles(const contract::WorkspaceManifest& manifest, cons
   return root;
 }
 
+/// What the run reads as its standard input.
+Result<std::unique_ptr<session::StdinPump>> OpenStdin(const contract::StdinDigest& content, FetchedBlobs& blobs, Given& given) {
+  given.stdin_file = WRIT_TRY("fetch", blobs.Open(content.sha256));
+  const auto meta = WRIT_TRY("fetch", sys::MetaOf(given.stdin_file.get()));
+  if (meta.bytes != content.bytes) return Fail(Code::kCorrupt, "it has {} bytes, not {}", meta.bytes, content.bytes);
+  crypto::Sha256 hash;
+  std::vector<std::uint8_t> piece(128u << 10);
+  const auto read = session::ReadToEnd(given.stdin_file.get());
+  for (;;) {
+    const std::size_t count = WRIT_TRY("read", read(piece));
+    if (count == 0) break;
+    hash.Update({piece.data(), count});
+  }
+  if (hash.FinishHex() != content.sha256) return Fail(Code::kCorrupt, "blob hash mismatch for stdin");
+  return session::StdinPump::Start(given.stdin_file.get());
+}
+
 }  // namespace
 
 Result<Given> FetchGiven(const contract::Contract& contract, const Job& job, const GivenParts& parts, Deadline deadline) {
@@ -68,15 +87,9 @@ Result<Given> FetchGiven(const contract::Contract& contract, const Job& job, con
     sources.workspace = WRIT_TRY("workspace", StageFiles(manifest, parts, deadline));
   }
   if (job.writ) {
-    std::uint64_t left = session::GitLimits{}.tree_bytes_max;
-    for (const auto& input : job.writ->inputs) {
-      const auto opened = WRIT_TRY("input " + input.name, parts.blobs.Open(input.sha256));
-      const auto meta = WRIT_TRY("input " + input.name, sys::MetaOf(opened.get()));
-      if (meta.bytes != input.bytes) return Fail(Code::kCorrupt, "input {} has {} bytes, not {}", input.name, meta.bytes, input.bytes);
-      if (meta.bytes > left) return Fail(Code::kExhausted, "the inputs have more than {} bytes", session::GitLimits{}.tree_bytes_max);
-      left -= meta.bytes;  // each is copied for the run, also where several are one blob
-      sources.inputs.push_back({WRIT_TRY("input " + input.name, parts.blobs.PathOf(input.sha256)), input.name});
-    }
+    sources.inputs = WRIT_TRY("inputs", FetchInputs(job.writ->inputs, parts.blobs, parts.folder.path(),
+                                                    session::GitLimits{}.tree_bytes_max, deadline));
+    if (job.writ->stdin_content) given.stdin_pump = WRIT_TRY("stdin", OpenStdin(*job.writ->stdin_content, parts.blobs, given));
   }
   // The copies go into the run's own folder; there is no user's state directory here that could overlap.
   given.materialised = WRIT_TRY("materialise", session::Materialise(sources, {.path = "", .exists = false, .staging = parts.folder.path()},

@@ -12,6 +12,7 @@
 #include "session/checkout_cache.h"
 #include "session/materialise.h"
 #include "session/run_engine.h"
+#include "session/stdin_pump.h"
 #include "storage/blob_store.h"
 #include "sys/file.h"
 
@@ -22,6 +23,8 @@ namespace writ::runner {
 struct Given {
   session::Materialised materialised;
   std::shared_ptr<const session::Checkout> checkout;  ///< null: not based on git
+  sys::UniqueFd stdin_file;                           ///< what `stdin_pump` reads
+  std::unique_ptr<session::StdinPump> stdin_pump;     ///< null: the run reads nothing
 };
 
 struct GivenParts {

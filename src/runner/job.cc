@@ -63,9 +63,6 @@ void AppendEntries(std::vector<std::string>& entries, EnvList& list) {
 /// What a local run is given and a distant one is not.
 Result<> CheckExtension(const contract::ContractExtension& writ) {
   if (writ.root) return Fail(Code::kUnavailable, "this runner has no root file system \"{}\"", writ.root->label);
-  for (const auto& input : writ.inputs) {
-    if (input.type != "file") return Fail(Code::kUnavailable, "input {} is a directory; only files travel to a runner", input.name);
-  }
   return {};
 }
 

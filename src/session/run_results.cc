@@ -212,8 +212,11 @@ Result<> TakeOutputs(RunResults& results, isolation::Session& guest, BlobIntake&
     results.events.push_back(event::Extension("writ.output.undeclared", std::move(facts)));
   }
   for (auto& name : collection.undeclared) name = Redact(places.redaction, name);
-  if (!collection.outputs.empty())
-    results.artifacts.push_back(WRIT_TRY("outputs", StoreRecord(places.blobs, "outputs", EncodeOutputs(collection.outputs))));
+  if (collection.outputs.empty()) return {};
+  auto record = WRIT_TRY("outputs", StoreRecord(places.blobs, "outputs", EncodeOutputs(collection.outputs)));
+  results.events.push_back(event::Extension(
+      "writ.outputs.recorded", Json::Of({{"sha256", record.hash}, {"outputs", collection.outputs.size()}})));
+  results.artifacts.push_back(std::move(record));
   return {};
 }
 

@@ -1,4 +1,4 @@
-#include "cli/stdin_pump.h"
+#include "session/stdin_pump.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 
-namespace writ::cli {
+namespace writ::session {
 namespace {
 
 /// Copies until the end of the input, until nobody reads, or until `stop` is readable.
@@ -72,4 +72,4 @@ StdinPump::~StdinPump() {
   thread_.join();
 }
 
-}  // namespace writ::cli
+}  // namespace writ::session

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "sys/unique_fd.h"
 
-namespace writ::cli {
+namespace writ::session {
 
 /// Hands the caller's stdin to a job without handing over the descriptor itself: through a directory a job could walk
 /// out, to a terminal it could write, a file it could lock. A pipe is passed on as it is; everything else is copied
@@ -29,4 +29,4 @@ class StdinPump {
   std::thread thread_;
 };
 
-}  // namespace writ::cli
+}  // namespace writ::session

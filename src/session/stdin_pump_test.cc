@@ -1,4 +1,4 @@
-#include "cli/stdin_pump.h"
+#include "session/stdin_pump.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "sys/file.h"
 
-namespace writ::cli {
+namespace writ::session {
 namespace {
 
 TEST(StdinPump, Attack04_NeverHandsOverAnythingButAPipe) {
@@ -60,4 +60,4 @@ TEST(StdinPump, EndsWhenTheJobStopsReading) {
 }
 
 }  // namespace
-}  // namespace writ::cli
+}  // namespace writ::session
