@@ -98,8 +98,6 @@ int PlanePending(Context& context) {
 }
 
 int PlaneApprove(Context& context) {
-  const auto id = PlaneRunId(context.operand(0));
-  if (!id) return Complain(context, id.error(), 2);
   const auto token = ReadIdToken(context);
   if (!token) return Complain(context, token.error(), 2);
   const auto wanted = context.invocation.Value("digest");
@@ -110,6 +108,8 @@ int PlaneApprove(Context& context) {
   }
   auto link = OpenAndConfine(context);
   if (!link) return Complain(context, link.error());
+  const auto id = PlaneRunId(*link, context.operand(0));
+  if (!id) return Complain(context, id.error());
   auto shown = FetchApproval(*link, *id);
   if (!shown && shown.error().code == Code::kNotFound && context.invocation.Has("yes")) {
     Warn(context, "this plane does not show what would run; it is approved unseen");
@@ -130,12 +130,12 @@ int PlaneApprove(Context& context) {
 }
 
 int PlaneDeny(Context& context) {
-  const auto id = PlaneRunId(context.operand(0));
-  if (!id) return Complain(context, id.error(), 2);
   const auto token = ReadIdToken(context);
   if (!token) return Complain(context, token.error(), 2);
   auto link = OpenAndConfine(context);
   if (!link) return Complain(context, link.error());
+  const auto id = PlaneRunId(*link, context.operand(0));
+  if (!id) return Complain(context, id.error());
   Json body = Json::Of({{"reason", context.invocation.Value("reason").value_or("denied")}});
   if (*token) body.Set("idpToken", **token);
   return SayMoved(context, link->plane().Post(fmt::format("/v1/runs/{}/deny", *id), body));

@@ -5,7 +5,7 @@
 #include "base/escape.h"
 #include "base/shell_quote.h"
 #include "cli/user_name.h"
-#include "client/plane_answers.h"
+#include "client/find_run.h"
 #include "crypto/key_file.h"
 #include "storage/state_dir.h"
 
@@ -72,12 +72,7 @@ Result<std::vector<contract::Pin>> ReadPins(const std::vector<std::string_view>&
   return pins;
 }
 
-Result<std::string> PlaneRunId(std::string_view operand) {
-  if (!client::IsRunId(operand)) {
-    return Fail(Code::kInvalid, "`{}` is no run id of a plane, such as run_3f2a...; a plane's runs are named in full", EscapeVisible(operand));
-  }
-  return std::string(operand);
-}
+Result<std::string> PlaneRunId(PlaneLink& link, std::string_view operand) { return client::FindRun(link.plane(), operand); }
 
 Result<PlaneLink> OpenAndConfine(const Context& context) {
   auto link = PlaneLink::Open(context);

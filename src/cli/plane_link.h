@@ -46,8 +46,8 @@ class PlaneLink {
 /// The pins of options that name keys: key ids, or PEM files. Errors: kInvalid, and those of the files.
 Result<std::vector<contract::Pin>> ReadPins(const std::vector<std::string_view>& keys);
 
-/// The run id of an operand, checked: a plane's runs have no short names. Errors: kInvalid.
-Result<std::string> PlaneRunId(std::string_view operand);
+/// The run that an operand names: client::FindRun.
+Result<std::string> PlaneRunId(PlaneLink& link, std::string_view operand);
 
 /// Whether the command line names a plane.
 inline bool NamesPlane(const Context& context) { return context.invocation.Has("plane"); }

@@ -17,7 +17,7 @@ constexpr std::uint64_t kDiffBytesMax = 1ull << 30;
 /// The diff of a run whose evidence holds, and what it applies to.
 Result<client::PullRequest> Fetch(Context& context, PlaneLink& link) {
   client::PullRequest request;
-  request.run_id = WRIT_TRY("run", PlaneRunId(context.operand(0)));
+  request.run_id = WRIT_TRY("run", PlaneRunId(link, context.operand(0)));
   request.repository = context.invocation.Value("repo").value_or(".");
   request.dangerous = context.invocation.Has("flagged") ? client::Dangerous::kApply : client::Dangerous::kToBranch;
   const auto evidence = WRIT_TRY("evidence", client::FetchEvidence(link.plane(), request.run_id, link.trust(), nullptr, SystemClock{}));

@@ -45,10 +45,10 @@ struct OnRun {
   std::string id;
 };
 Result<OnRun> OpenOnRun(Context& context) {
-  auto id = PlaneRunId(context.operand(0));
-  if (!id) return std::unexpected(std::move(id).error());
   auto link = OpenAndConfine(context);
   if (!link) return std::unexpected(std::move(link).error());
+  auto id = PlaneRunId(*link, context.operand(0));
+  if (!id) return std::unexpected(std::move(id).error());
   return OnRun{*std::move(link), *std::move(id)};
 }
 

@@ -106,7 +106,7 @@ Result<client::HandoffNotes> ReadNotes(Context& context) {
 Result<> TakeFrom(Context& context, PlaneLink& link, AskOptions& options, client::HandoffNotes& notes) {
   const auto from = context.invocation.Value("from");
   if (!from) return {};
-  const std::string id = WRIT_TRY("--from", PlaneRunId(*from));
+  const std::string id = WRIT_TRY("--from", PlaneRunId(link, *from));
   const auto evidence = WRIT_TRY("--from", client::FetchEvidence(link.plane(), id, link.trust(), nullptr, SystemClock{}));
   if (!evidence.ok()) return Fail(Code::kCorrupt, "--from: the evidence of {} does not hold: {}", id, evidence.verification.problems.front());
   const auto contract = WRIT_TRY("--from", contract::DecodeContract(*evidence.bundle.Find("contract")));

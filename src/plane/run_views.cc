@@ -85,6 +85,15 @@ Answer<Json> ListRuns(const Core& core, const Page& page) {
   return list;
 }
 
+Answer<Json> ListRun(const Core& core, const std::optional<std::string>& run_id) {
+  Json rows = Json::MakeArray();
+  if (run_id) {
+    const storage::Run run = WRIT_ANSWER(core.store.GetRun(*run_id));
+    rows.Append(WRIT_ANSWER(RowOf(core, run)));
+  }
+  return Json::Of({{"runs", std::move(rows)}});
+}
+
 Answer<Json> ViewRun(const Core& core, std::string_view run_id, std::uint64_t from, std::size_t limit) {
   const auto run = core.store.GetRun(run_id);
   if (!run && run.error().code == Code::kNotFound) return Plain(404, "run not found");

@@ -26,6 +26,8 @@ Answer<Page> DecodePage(std::optional<std::string_view> limit, std::optional<std
 
 /// `{runs, nextCursor?}`, newest first.
 Answer<canon::Json> ListRuns(const Core& core, const Page& page);
+/// The same list with one run, or none.
+Answer<canon::Json> ListRun(const Core& core, const std::optional<std::string>& run_id);
 /// `{runId, status, createdAt, updatedAt, consentRequirements, failureMessage?, events, nextSeq?}`; events from `from`
 /// on, at most `limit` and at most kEventsMax. Errors: 404 `run not found`.
 Answer<canon::Json> ViewRun(const Core& core, std::string_view run_id, std::uint64_t from, std::size_t limit);

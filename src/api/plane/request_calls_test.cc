@@ -302,6 +302,39 @@ TEST_F(RequestCalls, RetentionRemovesOldRunsAndWhatNobodyNames) {
   EXPECT_EQ(Call("GET", "/v1/runs/" + kept, "adm").status, 200);
 }
 
+TEST_F(RequestCalls, RetentionKeepsTheFilesOfDirectoriesThatARunIsToSee) {
+  settings_.retention = true;
+  clock_.SetWall(SystemClock().Now());
+  Start(PolicyWith(""));
+  const auto put = [&](std::string_view text) { return *service_->blobs().Put(AsBytes(text), storage::Durability::kDurable); };
+  const std::string file = put("in the directory"), nobodys = put("nobody's");
+  const std::string listing = put("file 444 16 " + file + std::string("\0x\0\0", 4));
+  Json input = Json::Of({{"name", "d"}, {"type", "directory"}, {"sha256", listing}, {"bytes", 16}});
+  Ask(With("writ", Json::Of({{"v", 1}, {"inputs", Json(Json::Array{std::move(input)})}})));
+  clock_.Advance(std::chrono::hours{24 * 5});
+  service_->Tick();
+  EXPECT_TRUE(*service_->blobs().Has(listing));
+  EXPECT_TRUE(*service_->blobs().Has(file));
+  EXPECT_FALSE(*service_->blobs().Has(nobodys));
+}
+
+TEST_F(RequestCalls, ARunIsFoundByTheBeginningOfItsId) {
+  Start(PolicyWith(""));
+  const std::string id = Ask();
+  const std::string other = Ask();
+  const auto found = [&](const std::string& prefix) { return Call("GET", "/v1/runs", "adm", {}, {{"prefix", prefix}}); };
+  for (const std::string& prefix : {id, id.substr(0, 20), id.substr(4, 16)}) {
+    const Got got = found(prefix);
+    ASSERT_EQ(got.status, 200) << got.text;
+    ASSERT_EQ(got.body.Find("runs")->array().size(), 1u) << prefix;
+    EXPECT_EQ(*got.body.Find("runs")->array().front().FindString("runId"), id);
+  }
+  EXPECT_TRUE(found("zzz").body.Find("runs")->array().empty());
+  EXPECT_EQ(found("run_").status, 400);
+  EXPECT_NE(found("run_").text.find(other), std::string::npos) << "candidates are named";
+  EXPECT_TRUE(found("../..").body.Find("runs")->array().empty());
+}
+
 TEST_F(RequestCalls, MetricsCount) {
   Start(PolicyWith(""));
   Ask();

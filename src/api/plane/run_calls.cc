@@ -82,7 +82,16 @@ Answer<std::uint64_t> NumberIn(const Asked& asked, std::string_view name, std::u
   return number;
 }
 
+/// The one run whose id begins so, as a list. Ambiguous beginnings are refused, naming candidates.
+Answer<PlaneReply> FindRun(Asked& asked, std::string_view prefix) {
+  const auto id = asked.core.store.ResolveRun(prefix);
+  if (!id && id.error().code == Code::kInvalid) return plane::InvalidRequest({fmt::format("prefix: {}", id.error().what)});
+  if (!id && id.error().code != Code::kNotFound) return std::unexpected(plane::FromError(id.error()));
+  return JsonReply(WRIT_ANSWER(plane::ListRun(asked.core, id ? std::optional<std::string>(*id) : std::nullopt)));
+}
+
 Answer<PlaneReply> GetRuns(Asked& asked) {
+  if (const auto prefix = asked.Query("prefix")) return FindRun(asked, *prefix);
   const auto page = WRIT_ANSWER(plane::DecodePage(asked.Query("limit"), asked.Query("cursor"), asked.Query("status")));
   return JsonReply(WRIT_ANSWER(plane::ListRuns(asked.core, page)));
 }
