@@ -36,7 +36,7 @@ constexpr Option kGetOptions[] = {
      .fallback = "the current directory"},
     kJson, kHelp,
 };
-constexpr OptionGroup kGetGroups[] = {{"Options", kGetOptions}};
+constexpr OptionGroup kGetGroups[] = {{"Options", kGetOptions}, kPlaneGroup};
 constexpr Operand kGetOperands[] = {{"RUN", Kind::kRun}, {"NAME", Kind::kText, true, false}};
 constexpr Example kGetExamples[] = {{"writ get 3f2a report.txt -o results", "one output of a run, into results/"}};
 

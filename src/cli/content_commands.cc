@@ -5,9 +5,11 @@
 #include "cli/commands.h"
 #include "cli/content_json.h"
 #include "cli/plane_link.h"
+#include "cli/plane_result.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/terminal_filter.h"
+#include "client/output_files.h"
 #include "sys/file.h"
 
 namespace writ::cli {
@@ -82,26 +84,60 @@ int DiffCommand(Context& context) {
   return PrintJson(context, Json::Of({{"runId", *run}, {"diff", *std::move(content)}}));
 }
 
+namespace {
+
+int SayWritten(Context& context, const std::string& run, const std::vector<api::OutputFact>& outputs) {
+  if (context.json()) {
+    Json list = Json::MakeArray();
+    for (const auto& output : outputs) {
+      list.Append(Json::Of({{"name", output.name}, {"sha256", output.sha256}, {"bytes", output.bytes}, {"path", output.written_to}}));
+    }
+    return PrintJson(context, Json::Of({{"runId", run}, {"outputs", std::move(list)}}));
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& output : outputs) {
+    rows.push_back({EscapeVisible(output.name), FormatSize(output.bytes), EscapeVisible(output.written_to)});
+  }
+  if (rows.empty()) return Print(context, "the run released no outputs\n");
+  return Print(context, RenderTable(rows, 1000));
+}
+
+int GetFromPlane(Context& context, const std::string& directory) {
+  auto link = OpenAndConfine(context);
+  if (!link) return Complain(context, link.error());
+  const auto run = PlaneRunId(*link, context.operand(0));
+  if (!run) return Complain(context, run.error());
+  const auto evidence = client::FetchEvidence(link->plane(), *run, link->trust(), nullptr, SystemClock{});
+  if (!evidence) return Complain(context, evidence.error());
+  if (!evidence->ok()) {
+    return Complain(context, Error{Code::kCorrupt, fmt::format("the evidence of this run does not hold, so its outputs are not taken: {}",
+                                                               evidence->verification.problems.front())});
+  }
+  if (evidence->first_use) Warn(context, EvidenceLines(*evidence).back());
+  const auto outputs = client::OutputsOf(link->plane(), evidence->bundle);
+  if (!outputs) return Complain(context, outputs.error());
+  const std::string_view only = context.operand(1);
+  const bool nothing = outputs->empty() && only.empty();
+  const auto written = nothing ? Result<>{} : client::WriteOutputs(link->plane(), *outputs, directory, only);
+  if (!written) return Complain(context, written.error());
+  std::vector<api::OutputFact> facts;
+  for (const auto& output : *outputs) {
+    if (only.empty() || output.name == only) facts.push_back({output.name, output.sha256, output.bytes, directory + "/" + output.name});
+  }
+  return SayWritten(context, *run, facts);
+}
+
+}  // namespace
+
 int GetCommand(Context& context) {
   const std::string directory(context.invocation.Value("out-dir").value_or("."));
+  if (NamesPlane(context)) return GetFromPlane(context, directory);
   const auto plane = OpenPlane();
   const auto run = plane->Resolve(context.operand(0));
   if (!run) return Complain(context, run.error());
   const auto outputs = plane->GetOutputs(*run, context.operand(1), directory);
   if (!outputs) return Complain(context, outputs.error());
-  if (context.json()) {
-    Json list = Json::MakeArray();
-    for (const auto& output : *outputs) {
-      list.Append(Json::Of({{"name", output.name}, {"sha256", output.sha256}, {"bytes", output.bytes}, {"path", output.written_to}}));
-    }
-    return PrintJson(context, Json::Of({{"runId", *run}, {"outputs", std::move(list)}}));
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& output : *outputs) {
-    rows.push_back({EscapeVisible(output.name), FormatSize(output.bytes), EscapeVisible(output.written_to)});
-  }
-  if (rows.empty()) return Print(context, "the run released no outputs\n");
-  return Print(context, RenderTable(rows, 1000));
+  return SayWritten(context, *run, *outputs);
 }
 
 int ApplyCommand(Context& context) {

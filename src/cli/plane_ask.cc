@@ -90,11 +90,7 @@ struct Uncarried {
   std::string_view option, why;
 };
 constexpr std::array kUncarried{
-    Uncarried{"input", "files go along in the workspace: put them into the repository, or use --allow-untracked of `writ submit`"},
-    Uncarried{"output", "results come back as changes of the workspace: `writ pull`"},
-    Uncarried{"out-dir", "results come back as changes of the workspace: `writ pull`"},
-    Uncarried{"root", "a runner shows its own system directories"},
-    Uncarried{"interactive", "a run elsewhere has no stdin"},
+    Uncarried{"root", "a root file system does not travel; a runner shows its own system directories"},
     Uncarried{"tty", "a run elsewhere has no terminal"},
     Uncarried{"policy", "the plane judges by its own policy"},
     Uncarried{"as", "the plane knows who you are by your token"},
@@ -227,6 +223,7 @@ Result<AskOptions> AskOfRun(const Invocation& invocation, const RunOptions& run,
     writ.egress->open = request.network.open;
     writ.egress->budget_bytes = request.network.budget_bytes;
   }
+  for (const auto& output : request.outputs) writ.outputs.push_back({output.name, output.optional});
   ask.execution = std::move(execution);
   options.repository = request.workspace;
   options.dry_run = run.dry_run;

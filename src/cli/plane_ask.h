@@ -22,7 +22,8 @@ struct AskOptions {
 /// `requested_by`: who asks. Errors: kInvalid naming the option.
 Result<AskOptions> ReadAskOptions(const Invocation& invocation, std::string_view requested_by);
 
-/// The request of `writ run --plane`: its options as ReadRunOptions read them, as far as a plane carries them. Always asks
+/// The request of `writ run --plane`: its options as ReadRunOptions read them, as far as a plane carries them, without what
+/// has to be read and uploaded (inputs, stdin, workspace). Always asks
 /// for the extension, because tier and limits are part of what `writ run` promises.
 /// Errors: kInvalid naming the first option that a plane cannot carry, and why.
 Result<AskOptions> AskOfRun(const Invocation& invocation, const RunOptions& options, std::string_view requested_by);

@@ -89,7 +89,7 @@ Result<AskOptions> ReadRun(const std::vector<std::string_view>& words) {
 }
 
 TEST(PlaneAsk, RunPromisesTierAndLimitsEverywhere) {
-  const auto read = ReadRun({"run", "--plane", "x", "--memory", "64M", "--net", "b.test:443", "--secret", "TOK", "--cwd", "sub", "--", "make", "test"});
+  const auto read = ReadRun({"run", "--plane", "x", "--output", "report", "--output", "notes?", "--memory", "64M", "--net", "b.test:443", "--secret", "TOK", "--cwd", "sub", "--", "make", "test"});
   ASSERT_TRUE(read) << read.error().what;
   ASSERT_TRUE(read->ask.writ) << "a plane that knows no limits is not asked at all";
   EXPECT_EQ(read->ask.writ->tier, "process");
@@ -99,11 +99,12 @@ TEST(PlaneAsk, RunPromisesTierAndLimitsEverywhere) {
   EXPECT_EQ(read->ask.execution->cwd, "sub");
   EXPECT_EQ(read->ask.disclosure, "none");
   EXPECT_EQ(read->repository, "");
+  EXPECT_THAT(read->ask.writ->outputs, ElementsAre(contract::DeclaredOutput{"report"}, contract::DeclaredOutput{"notes", true}));
 }
 
 TEST(PlaneAsk, WhatAPlaneCannotCarryIsRefusedByName) {
   const std::vector<std::vector<std::string_view>> cases{
-      {"--input", "/etc/hostname"}, {"--output", "x"}, {"--root", "/"}, {"-i"}, {"-t"}, {"--policy", "p"}, {"--as", "me"}, {"--env", "HOME"}};
+      {"--root", "/"}, {"-t"}, {"--policy", "p"}, {"--as", "me"}, {"--env", "HOME"}};
   for (const auto& option : cases) {
     std::vector<std::string_view> words{"run", "--plane", "x"};
     words.insert(words.end(), option.begin(), option.end());

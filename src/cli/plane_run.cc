@@ -1,6 +1,7 @@
 // `writ run --plane`: a local command's manners for a run that happens elsewhere.
 #include <unistd.h>
 
+#include "api/check_request.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/content_json.h"
@@ -14,6 +15,9 @@
 #include "cli/run_report.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/user_name.h"
+#include "client/input_files.h"
+#include "client/output_files.h"
 
 namespace writ::cli {
 namespace {
@@ -90,7 +94,25 @@ class PlaneRun {
       Complain(context_, finished.error(), kCannotRunStatus);
       result.exit_code = kCannotRunStatus;
     }
+    if (evidence->ok()) TakeOutputs(evidence->bundle, result);
     return Report(*evidence, result, live);
+  }
+
+  /// What --out-dir asks for. A result that cannot be written is no success, whatever the job said.
+  void TakeOutputs(const canon::Json& bundle, api::RunResult& result) {
+    const std::string& directory = run_.request.out_dir;
+    if (directory.empty() || result.outputs.empty()) return;
+    const auto outputs = client::OutputsOf(link_.plane(), bundle);
+    const auto written = outputs ? client::WriteOutputs(link_.plane(), *outputs, directory) : std::unexpected(outputs.error());
+    if (written) {
+      for (auto& output : result.outputs) output.written_to = directory + "/" + output.name;
+      return;
+    }
+    result.problem = written.error().what;
+    if (result.exit_code != 0) return;
+    result.exit_code = kCannotRunStatus;
+    result.problem = fmt::format("the run completed, but its outputs could not be written: {}; fetch them with `writ get {} -o DIR{}`",
+                                 written.error().what, run_id_, link_.PlaneOption());
   }
 
   /// A plane of the original protocol makes no receipt for a cancelled run.
@@ -127,19 +149,38 @@ class PlaneRun {
   std::string run_id_;
 };
 
+/// Reads what has to be uploaded besides the workspace, and names it in the request. `copies` are needed until then.
+Result<client::CarriedInputs> CarryFiles(const RunOptions& run, AskOptions& options, std::vector<client::Upload>& uploads) {
+  std::vector<workspace::InputRequest> requests;
+  for (const auto& input : run.request.inputs) requests.push_back({input.path, api::InputName(input)});
+  auto carried = WRIT_TRY("--input", client::CarryInputs(requests));
+  options.ask.writ->inputs = carried.digests;
+  for (auto& upload : carried.uploads) uploads.push_back(std::move(upload));
+  if (run.interactive && !run.dry_run) {
+    client::Upload content = WRIT_TRY("-i", client::ReadStdin(STDIN_FILENO));
+    options.ask.writ->stdin_content = contract::StdinDigest{content.hash, content.bytes.size()};
+    uploads.push_back(std::move(content));
+  }
+  return carried;
+}
+
 }  // namespace
 
 int RunOnPlane(Context& context) {
   auto run = ReadRunOptions(context.invocation, context.env);
   if (!run) return Complain(context, run.error(), kCannotRunStatus);
+  run->request.caller = {.uid = ::getuid(), .name = UserName(::getuid())};
+  if (const auto checked = api::CheckRequest(run->request); !checked) return Complain(context, checked.error(), kCannotRunStatus);
   auto link = PlaneLink::Open(context);
   if (!link) return Complain(context, link.error(), kCannotRunStatus);
   auto options = AskOfRun(context.invocation, *run, link->requested_by());
   if (!options) return Complain(context, options.error(), kCannotRunStatus);
-  const auto uploads = CaptureWorkspace(*options, link->state_directory());  // starts git, which is over after the next step
+  auto uploads = CaptureWorkspace(*options, link->state_directory());  // starts git, which is over after the next step
   if (!uploads) return Complain(context, uploads.error(), kCannotRunStatus);
   if (const auto confined = context.wiring.confine(Network::kOut); !confined) return Complain(context, confined.error(), kCannotRunStatus);
   for (const auto& warning : options->warnings) Warn(context, warning);
+  const auto carried = CarryFiles(*run, *options, *uploads);
+  if (!carried) return Complain(context, carried.error(), kCannotRunStatus);
   return PlaneRun(context, *link, *std::move(options), *std::move(run)).Run(*uploads);
 }
 

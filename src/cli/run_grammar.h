@@ -150,7 +150,9 @@ inline constexpr Command kRunCommand{
         "A slow reader slows the job down. If the reader of the output goes away, the run is cancelled.\n\n"
         "With --plane the run happens on another machine: the command is requested from a plane, a runner takes it, output comes "
         "through as it is written, and the exit status, the summary and Ctrl-C are the same. --workspace is then a git "
-        "repository that is sent; its changes come back with `writ pull`. Options that a plane cannot carry are refused.\n\n"
+        "repository that is sent; its changes come back with `writ pull`. Inputs, and with -i all of stdin up to its end, are uploaded "
+        "beforehand and their digests stand in the contract; a plane takes files of at most 64 MiB. --root, -t, --policy, --as and "
+        "--env without a value are refused.\n\n"
         "Sizes take K, M, G or T (powers of 1024), times h, m, s or ms. Zero is refused: no limit can be switched off.",
     .groups = kRunGroups,
     .operands = kJobOperands,

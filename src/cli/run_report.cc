@@ -171,8 +171,8 @@ std::string RenderSummary(const api::RunResult& result, const Limits& limits, st
 
 std::string RenderSummary(const api::RunResult& result, const Limits& limits, std::size_t columns, std::string_view plane_option) {
   const std::string id = EscapeVisible(result.run_id);
-  const std::string pull = fmt::format("writ pull {}{}", id, plane_option);
-  return Summary(result, limits, columns, {id, pull, "kept by the plane", fmt::format("writ verify {}{}", id, plane_option)});
+  const std::string pull = fmt::format("writ pull {}{}", id, plane_option), get = fmt::format("writ get {}{}", id, plane_option);
+  return Summary(result, limits, columns, {id, pull, get, fmt::format("writ verify {}{}", id, plane_option)});
 }
 
 Json DecisionJson(const api::DecisionView& decision) {

@@ -90,6 +90,7 @@ class Comparison {
     Same("writ.onLost", extension->on_lost.value_or("fail") == asked.on_lost.value_or("fail"));
     Same("writ.outputs", extension->outputs == asked.outputs);
     Same("writ.inputs", extension->inputs == asked.inputs);
+    Same("writ.stdin", extension->stdin_content == asked.stdin_content);
     if (!extension->egress) return;
     std::vector<std::string> rules = ask_.network.allow_hosts;
     if (asked.egress) rules.insert(rules.end(), asked.egress->rules.begin(), asked.egress->rules.end());
