@@ -69,7 +69,7 @@ bool MayHaveOutput(std::string_view status) { return status != "awaiting_approva
 Result<client::Moved> CancelRun(remote::PlaneConnection& plane, std::string_view run_id, bool stop) {
   Json body = Json::MakeObject();
   if (stop) body.Set("writ", Json::Of({{"v", contract::kExtensionVersion}, {"stop", true}}));
-  const Json answer = WRIT_TRY("cancel", plane.Post(fmt::format("/v1/runs/{}/cancel", run_id), body));
+  const Json answer = WRIT_TRY("plane", plane.Post(fmt::format("/v1/runs/{}/cancel", run_id), body));
   return client::DecodeMoved(answer);
 }
 

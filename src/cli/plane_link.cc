@@ -34,6 +34,11 @@ Result<PlaneLink> PlaneLink::Open(const Context& context) {
                 "the network itself is trusted",
                 EscapeVisible(link.target_.url));
   }
+  // Everything but looking at the plane itself needs one; refused here, the reader learns what to do about it.
+  if (link.target_.token.empty() && !context.invocation.command->name.starts_with("plane ")) {
+    return Fail(Code::kInvalid, "there is no token for {}: `writ plane login {}` keeps one, --token-file FILE or $WRIT_PLANE_TOKEN gives one",
+                EscapeVisible(link.target_.url), ShellQuote(link.target_.url));
+  }
   link.trust_.url = link.target_.url;
   link.trust_.pins = WRIT_TRY("--plane-key", ReadPins(context.invocation.Values("plane-key")));
   const std::string state = WRIT_TRY("state directory", storage::DefaultStatePath(context.env, root));

@@ -72,6 +72,7 @@ Result<std::string> Absolute(std::string_view path) {
 struct LoggedIn {
   std::string name, url;
   Health health;
+  bool is_default = false;
 };
 
 Result<LoggedIn> Login(Context& context) {
@@ -106,6 +107,7 @@ Result<LoggedIn> Login(Context& context) {
   if (!keep_file) entry.token_file = WRIT_TRY("login", KeepToken(config, done.name, token));
   settings.planes[done.name] = entry;
   if (!context.invocation.Has("no-default") || settings.default_name.empty()) settings.default_name = done.name;
+  done.is_default = settings.default_name == done.name;
   WRIT_TRY("login", client::SavePlaneSettings(config, settings));
   return done;
 }
@@ -116,7 +118,7 @@ int PlaneLoginCommand(Context& context) {
   const auto done = Login(context);
   if (!done) return Complain(context, done.error());
   if (context.json()) return PrintJson(context, Json::Of({{"name", done->name}, {"url", done->url}, {"service", done->health.service}}));
-  return Print(context, fmt::format("{} is {}\n", done->name, done->url));
+  return Print(context, fmt::format("`{}` is {}{}\n", done->name, done->url, done->is_default ? ", and the plane that commands use by default" : ""));
 }
 
 int PlaneStatusCommand(Context& context) {

@@ -176,7 +176,11 @@ int RunOnPlane(Context& context) {
   auto options = AskOfRun(context.invocation, *run, link->requested_by());
   if (!options) return Complain(context, options.error(), kCannotRunStatus);
   auto uploads = CaptureWorkspace(*options, link->state_directory());  // starts git, which is over after the next step
-  if (!uploads) return Complain(context, uploads.error(), kCannotRunStatus);
+  if (!uploads) {
+    Error error = uploads.error();
+    if (error.code == Code::kNotFound) error.what += "; on a plane --workspace is a git repository, while --input hands in any directory";
+    return Complain(context, error, kCannotRunStatus);
+  }
   if (const auto confined = context.wiring.confine(Network::kOut); !confined) return Complain(context, confined.error(), kCannotRunStatus);
   for (const auto& warning : options->warnings) Warn(context, warning);
   const auto carried = CarryFiles(*run, *options, *uploads);

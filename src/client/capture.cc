@@ -140,7 +140,7 @@ class Untracked {
 }  // namespace
 
 Result<Captured> Capture(const CaptureRequest& request, Deadline deadline) {
-  const Repository repository = WRIT_TRY("capture", FindRepository(request.repository, deadline));
+  const Repository repository = WRIT_TRY("workspace", FindRepository(request.repository, deadline));
   if (repository.shallow)
     return Fail(Code::kUnavailable,
                 "capture: {} is a shallow clone, which cannot be bundled; git fetch --unshallow completes it",

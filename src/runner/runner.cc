@@ -190,6 +190,8 @@ Result<> Runner::Start() {
   if (state_->started) return Fail(Code::kInvalid, "the runner was started already");
   if (auto enrolled = state_->EnsureEnrolled(); !enrolled) return std::unexpected(std::move(enrolled).error());
   state_->started = true;
+  const auto& own = *state_->identity;
+  state_->options.say(fmt::format("runner {} of pool {} waits for runs of {}", own.runner_id, own.pool, state_->options.plane_url));
   state_->poller = std::jthread([state = state_.get()](const std::stop_token& stop) { state->Poll(stop); });
   return {};
 }

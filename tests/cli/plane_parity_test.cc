@@ -151,6 +151,34 @@ TEST(PlaneParity, ResultsCanBeFetchedLaterUnderAShortName) {
   EXPECT_THAT(fleet.machine.Run({"show", "--plane", "lab", "run_"}).err, HasSubstr("give more of the id"));
 }
 
+TEST(PlaneParity, WhatAPlaneCannotDoIsSaidWithWhatToDoInstead) {
+  WRIT_NEEDS_FLEET();
+  const Fleet fleet;
+  ASSERT_TRUE(sys::MakeDirectories(fleet.machine.File("plain"), 0755));
+  struct Case {
+    std::vector<std::string> words;
+    const char* says;
+  };
+  const Case cases[] = {
+      {{"--workspace", fleet.machine.File("plain")}, "--input hands in any directory"},
+      {{"-t"}, "a run elsewhere has no terminal"},
+      {{"--root", "/"}, "a root file system does not travel"},
+      {{"--env", "HOME"}, "use HOME=VALUE"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.says);
+    std::vector<std::string> words = {"run", "--plane", "lab"};
+    words.insert(words.end(), c.words.begin(), c.words.end());
+    words.insert(words.end(), {"--", "true"});
+    const Ended ended = fleet.machine.Run(words);
+    EXPECT_EQ(ended.status, 125);
+    EXPECT_THAT(ended.err, HasSubstr(c.says));
+  }
+  const Ended nobody = fleet.machine.Run({"submit", "--plane", fleet.url, "--no-workspace", "true"}, {.env = {{"XDG_CONFIG_HOME", fleet.machine.File("plain")}}});
+  EXPECT_EQ(nobody.status, 125);
+  EXPECT_THAT(nobody.err, HasSubstr("`writ plane login"));
+}
+
 TEST(PlaneParity, ARunThatWaitsForConsentKeepsItsInputs) {
   WRIT_NEEDS_FLEET();
   const Fleet fleet(R"({"when": "any-run", "approvers": ["admin"]})");

@@ -266,14 +266,14 @@ Result<ServeSettings> Convert(const Values& values, const ServeFiles& files, boo
     settings.port = any ? 0 : authority.port.value_or(7172);
   }
   settings.policy_file = read.Text("policy");
-  settings.init = WRIT_TRY("settings", read.Switch("init"));
-  settings.json = WRIT_TRY("settings", read.Switch("json"));
-  settings.insecure_http = WRIT_TRY("settings", read.Switch("insecure-http"));
-  settings.trust_proxy = WRIT_TRY("settings", read.Switch("trust-proxy"));
-  settings.retention = WRIT_TRY("settings", read.Switch("retention"));
-  settings.with_runner = WRIT_TRY("settings", read.Switch("with-runner"));
-  settings.admin_token = WRIT_TRY("settings", read.Token("admin-token"));
-  settings.enroll_token = WRIT_TRY("settings", read.Token("enroll-token"));
+  settings.init = WRIT_TRY("read", read.Switch("init"));
+  settings.json = WRIT_TRY("read", read.Switch("json"));
+  settings.insecure_http = WRIT_TRY("read", read.Switch("insecure-http"));
+  settings.trust_proxy = WRIT_TRY("read", read.Switch("trust-proxy"));
+  settings.retention = WRIT_TRY("read", read.Switch("retention"));
+  settings.with_runner = WRIT_TRY("read", read.Switch("with-runner"));
+  settings.admin_token = WRIT_TRY("admin token", read.Token("admin-token"));
+  settings.enroll_token = WRIT_TRY("enroll token", read.Token("enroll-token"));
   if (read.Has("tls-cert") != read.Has("tls-key")) return Fail(Code::kInvalid, "--tls-cert and --tls-key belong together");
   if (read.Has("client-ca") && !read.Has("tls-cert")) return Fail(Code::kInvalid, "--client-ca needs --tls-cert and --tls-key");
   if (read.Has("tls-cert")) settings.tls = TlsFiles{read.Text("tls-cert"), read.Text("tls-key"), read.Text("client-ca")};
