@@ -46,7 +46,7 @@ TEST_F(InputFiles, FilesAndDirectoriesBecomeBlobsThatTheContractNames) {
   EXPECT_EQ(listed->Find("tool")->state.mode, 0555u);
 
   const std::string copies = carried->copies->path();
-  carried = CarriedInputs{};
+  { const CarriedInputs last = *std::move(carried); }
   EXPECT_NE(::access(copies.c_str(), F_OK), 0) << "the copies went with it";
 }
 
@@ -73,7 +73,9 @@ TEST_F(InputFiles, StdinIsReadToItsEnd) {
   EXPECT_EQ(read->bytes, "said before");
   EXPECT_EQ(read->hash, crypto::Sha256Hex("said before"));
   const sys::UniqueFd terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (terminal.valid()) EXPECT_EQ(ReadStdin(terminal.get()).error().code, Code::kInvalid);
+  if (terminal.valid()) {
+    EXPECT_EQ(ReadStdin(terminal.get()).error().code, Code::kInvalid);
+  }
   EXPECT_EQ(ReadStdin(tree_.fd().get()).error().code, Code::kInvalid);
   EXPECT_FALSE(ReadStdin(-1));
   const std::string big = Write("big", "");
