@@ -124,7 +124,8 @@ TEST_F(LocalRunTest, EventsComeInTheSettledOrder) {
                           "writ.input.staged", "writ.cell.prepared", "writ.run.ended", "command.executed",
                           "file.changed", "file.changed", "file.changed", "writ.changes.recorded", "artifact.created",
                           "boundary.crossed", "artifact.created", "boundary.crossed", "writ.stream.kept",
-                          "writ.stream.kept", "writ.output.collected", "writ.output.undeclared", "run.completed"));
+                          "writ.stream.kept", "writ.output.collected", "writ.output.undeclared", "writ.outputs.recorded",
+                          "run.completed"));
   ExpectVerified(result.run_id);
   EXPECT_EQ(sink_.out, "hello\n");
   EXPECT_EQ(result.files_changed, 4u);  // the new directory counts

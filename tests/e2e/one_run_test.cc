@@ -143,7 +143,7 @@ TEST(OneRun, FromContractToReceipt) {
                                    "writ.input.staged", "writ.cell.prepared", "writ.run.ended", "command.executed",
                                    "file.changed", "writ.changes.recorded", "artifact.created", "boundary.crossed",
                                    "artifact.created", "boundary.crossed", "writ.stream.kept", "writ.output.collected",
-                                   "run.completed"));
+                                   "writ.outputs.recorded", "run.completed"));
   const auto bundle = contract::MakeBundle(issued->contract.json, *receipt, std::move(events), plane_pem, runner_pem);
   contract::Pins pins;
   pins.plane.push_back(contract::Pin::OfKey(plane_key.public_key()));
