@@ -32,7 +32,7 @@ class BlobDirectoryTest : public testing::Test {
 };
 
 TEST_F(BlobDirectoryTest, Attack34_KilledAtEveryStepTheBlobIsWholeOrAbsent) {
-  const std::string content(200'000, 'b');
+  const std::string content(300'000, 'b');
   const std::string hash = crypto::Sha256Hex(content);
   int steps = 0;
   for (int at = 1;; ++at) {
@@ -79,7 +79,7 @@ TEST_F(BlobDirectoryTest, AbandonedTemporaryFilesAreRemovedAfterADay) {
   const auto blobs = *OpenBlobDirectory(state_);
   ASSERT_TRUE(blobs->Put(AsBytes("x"), Durability::kBuffered));
   const auto living = *blobs->Create();
-  ASSERT_TRUE(living->Write(AsBytes("half")));
+  ASSERT_TRUE(living->Write(AsBytes(std::string(100'000, 'h'))));
   const std::string stale = directory_.path() + "/blobs/tmp/stale";
   ASSERT_TRUE(sys::WriteFileAtomic(stale, "old", 0600));
   const struct timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
@@ -88,6 +88,25 @@ TEST_F(BlobDirectoryTest, AbandonedTemporaryFilesAreRemovedAfterADay) {
   ASSERT_TRUE(blobs->ForEach([](const BlobStore::Entry&) -> Result<> { return {}; }));
   EXPECT_EQ(CountTemporary(), 1u);
   EXPECT_TRUE(living->Finish(Durability::kBuffered));
+}
+
+TEST_F(BlobDirectoryTest, WhatIsThereAndWasSyncedCostsNoFileAndNoSync) {
+  std::vector<std::string> steps;
+  const auto blobs = *OpenBlobDirectory(state_, {.before_step = [&](std::string_view step) { steps.emplace_back(step); }});
+  const auto put = [&](Durability durability) {
+    steps.clear();
+    return *blobs->Put(AsBytes("content"), durability);
+  };
+  const std::string hash = put(Durability::kBuffered);
+  EXPECT_THAT(steps, testing::Not(testing::Contains("sync file")));
+  put(Durability::kDurable);
+  EXPECT_THAT(steps, testing::ElementsAre("renew", "sync directory")) << "it was there, but not durable";
+  put(Durability::kDurable);
+  EXPECT_THAT(steps, testing::ElementsAre("renew"));
+  ASSERT_EQ(::rename(BlobPath(hash).c_str(), (directory_.path() + "/moved").c_str()), 0);
+  ASSERT_TRUE(sys::WriteFileAtomic(BlobPath(hash), "content", 0400));
+  put(Durability::kDurable);
+  EXPECT_THAT(steps, testing::ElementsAre("renew", "sync directory")) << "another file of that name";
 }
 
 TEST_F(BlobDirectoryTest, ABlobWithOtherContentIsFoundOutAndReplaced) {

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "base/ids.h"
@@ -28,12 +30,47 @@ WallTime FromTimespec(const struct timespec& time) {
   return WallTime(Millis(std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000));
 }
 
+/// Tells a file from another of its name; with its time of change also from one that was written or made since.
+struct Mark {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t changed_ns = 0;
+  bool operator==(const Mark&) const = default;
+
+  static Mark OfFile(const struct stat& status) {
+    return {status.st_dev, status.st_ino, status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
+  }
+  static Mark OfDirectory(const struct stat& status) { return {status.st_dev, status.st_ino, 0}; }
+};
+
+/// What this process has synced and need not sync again: each sync waits for the disk. Thread-safe. Empty at the start,
+/// and it may forget.
+class Synced {
+ public:
+  bool Has(const std::string& name, const Mark& mark) const {
+    const std::lock_guard hold(mutex_);
+    const auto found = marks_.find(name);
+    return found != marks_.end() && found->second == mark;
+  }
+  void Note(const std::string& name, const Mark& mark) {
+    const std::lock_guard hold(mutex_);
+    if (marks_.size() >= kMax) marks_.clear();
+    marks_.insert_or_assign(name, mark);
+  }
+
+ private:
+  static constexpr std::size_t kMax = 8192;
+  mutable std::mutex mutex_;
+  std::map<std::string, Mark> marks_;  ///< guarded by mutex_
+};
+
 /// `blobs/` and what several objects need of it.
 struct Place {
   std::string path;
   sys::UniqueFd root;
   StateAccess access;
   BlobDirectoryOptions options;
+  std::shared_ptr<Synced> synced = std::make_shared<Synced>();
 
   void Step(std::string_view step) const {
     if (options.before_step) options.before_step(step);
@@ -98,28 +135,25 @@ Result<bool> HasContent(int fd, std::string_view hash) {
 
 class DirectoryBlobWriter final : public BlobWriter {
  public:
-  DirectoryBlobWriter(std::shared_ptr<const Place> place, sys::UniqueFd directory, std::string name, sys::UniqueFd fd)
-      : place_(std::move(place)), directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd)) {}
+  explicit DirectoryBlobWriter(std::shared_ptr<const Place> place) : place_(std::move(place)) {}
   ~DirectoryBlobWriter() override {
     if (!name_.empty()) ::unlinkat(directory_.get(), name_.c_str(), 0);
   }
 
   Result<> Write(ByteView bytes) override {
-    if (!fd_.valid()) return std::unexpected(closed_);
-    place_->Step("write");
-    auto written = sys::WriteAll(fd_.get(), bytes);
-    if (!written) {
-      fd_.Reset();
-      closed_ = std::move(written).error().Doing(fmt::format("write a blob in {}", place_->path));
-      return std::unexpected(closed_);
-    }
+    if (finished_) return std::unexpected(closed_);
     digest_.Update(bytes);
     bytes_ += bytes.size();
-    return {};
+    if (!fd_.valid() && bytes_ <= kHeldMax) {
+      held_.append(AsText(bytes));
+      return {};
+    }
+    return ToFile(bytes);
   }
 
   Result<std::string> Finish(Durability durability, std::string_view expected_hash) override {
-    if (!fd_.valid()) return std::unexpected(closed_);
+    if (finished_) return std::unexpected(closed_);
+    finished_ = true;
     std::string hash = digest_.FinishHex();
     if (!expected_hash.empty() && hash != expected_hash) {
       fd_.Reset();
@@ -135,12 +169,45 @@ class DirectoryBlobWriter final : public BlobWriter {
   std::uint64_t bytes() const override { return bytes_; }
 
  private:
+  /// Small contents stay in memory until it is known that they are not here already: those cost no file.
+  static constexpr std::size_t kHeldMax = 64u << 10;
+
+  /// Writes what is held, and `bytes`, to the temporary file.
+  Result<> ToFile(ByteView bytes) {
+    auto written = [&]() -> Result<> {
+      if (!fd_.valid()) WRIT_TRY("create", OpenFile());
+      place_->Step("write");
+      if (!held_.empty()) WRIT_TRY("write", sys::WriteAll(fd_.get(), AsBytes(held_)));
+      std::string().swap(held_);
+      return sys::WriteAll(fd_.get(), bytes);
+    }();
+    if (written) return written;
+    fd_.Reset();
+    finished_ = true;
+    closed_ = std::move(written).error().Doing(fmt::format("write a blob in {}", place_->path));
+    return std::unexpected(closed_);
+  }
+
+  Result<> OpenFile() {
+    directory_ = WRIT_TRY("store blob", place_->Directory(kTemporaryName, true));
+    std::array<std::uint8_t, 12> random;
+    FillRandom(random);
+    std::string name = HexEncode(random);
+    place_->Step("create");
+    fd_ = sys::UniqueFd(::openat(directory_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    if (!fd_.valid()) return FailErrno(fmt::format("create a file in {}/{}", place_->path, kTemporaryName));
+    name_ = std::move(name);
+    return {};
+  }
+
   Result<> Store(const std::string& hash, Durability durability) {
     const bool durable = durability == Durability::kDurable;
     const sys::UniqueFd guard = WRIT_TRY("store", place_->Lock(LOCK_SH));
     const sys::UniqueFd fan_out = WRIT_TRY("store", place_->Directory(FanOut(hash), true));
-    const bool known = WRIT_TRY("store", Renew(hash, durable));
-    if (!known) {
+    const Known known = WRIT_TRY("store", Renew(hash, durable));
+    if (known == Known::kDurable) return {};
+    if (known == Known::kNo) {
+      if (!fd_.valid()) WRIT_TRY("store", ToFile({}));
       if (durable) {
         place_->Step("sync file");
         WRIT_TRY("store", sys::SyncFd(fd_.get()));
@@ -149,27 +216,38 @@ class DirectoryBlobWriter final : public BlobWriter {
       if (::renameat(directory_.get(), name_.c_str(), fan_out.get(), hash.c_str()) != 0) return FailErrno("rename");
       name_.clear();
     }
-    if (durable) {
-      place_->Step("sync directory");
-      WRIT_TRY("store", sys::SyncFd(fan_out.get()));
+    if (!durable) return {};
+    place_->Step("sync directory");
+    WRIT_TRY("store", sys::SyncFd(fan_out.get()));
+    struct stat directory{}, file{};
+    if (::fstat(fan_out.get(), &directory) != 0) return FailErrno("stat");
+    if (!place_->synced->Has(FanOut(hash), Mark::OfDirectory(directory))) {
       WRIT_TRY("store", sys::SyncFd(place_->root.get()));
+      place_->synced->Note(FanOut(hash), Mark::OfDirectory(directory));
     }
+    if (::fstatat(fan_out.get(), hash.c_str(), &file, AT_SYMLINK_NOFOLLOW) != 0) return FailErrno("stat");
+    place_->synced->Note(hash, Mark::OfFile(file));
     return {};
   }
 
+  enum class Known : std::uint8_t { kNo, kThere, kDurable };
   /// If the blob is there already and whole, marks it as stored now. After a power cut a blob that was not made durable
-  /// can be there with other content; then it is replaced.
-  Result<bool> Renew(const std::string& hash, bool durable) const {
+  /// can be there with other content; then it is replaced. kDurable: nothing is left to do for its durability.
+  Result<Known> Renew(const std::string& hash, bool durable) const {
     auto opened = OpenBlob(*place_, hash);
-    if (!opened) return false;
-    const sys::FileMeta meta = WRIT_TRY("renew", sys::MetaOf(opened->get()));
-    if (meta.bytes != bytes_) return false;
+    if (!opened) return Known::kNo;
+    struct stat status{};
+    if (::fstat(opened->get(), &status) != 0) return FailErrno("renew");
+    if (static_cast<std::uint64_t>(status.st_size) != bytes_) return Known::kNo;
     const bool whole = WRIT_TRY("renew", HasContent(opened->get(), hash));
-    if (!whole) return false;
+    if (!whole) return Known::kNo;
     place_->Step("renew");
-    if (::futimens(opened->get(), nullptr) != 0) return FailErrno("renew");
+    const bool synced = place_->synced->Has(hash, Mark::OfFile(status));
+    if (::futimens(opened->get(), nullptr) != 0 || ::fstat(opened->get(), &status) != 0) return FailErrno("renew");
+    if (synced) place_->synced->Note(hash, Mark::OfFile(status));  // its time alone need not be durable
+    if (durable && synced) return Known::kDurable;
     if (durable) WRIT_TRY("renew", sys::SyncFd(opened->get()));
-    return true;
+    return Known::kThere;
   }
 
   std::shared_ptr<const Place> place_;
@@ -178,6 +256,8 @@ class DirectoryBlobWriter final : public BlobWriter {
   sys::UniqueFd fd_;
   crypto::Sha256 digest_;
   std::uint64_t bytes_ = 0;
+  std::string held_;
+  bool finished_ = false;  ///< by Finish, or by an error
   Error closed_{Code::kInternal, "this blob is finished"};  ///< of every use after fd_ was closed: why a write failed
 };
 
@@ -188,15 +268,7 @@ class BlobDirectory final : public BlobStore {
   Result<std::unique_ptr<BlobWriter>> Create() override {
     if (place_->access == StateAccess::kRead)
       return Fail(Code::kDenied, "{} was opened for reading only", place_->path);
-    sys::UniqueFd directory = WRIT_TRY("store blob", place_->Directory(kTemporaryName, true));
-    std::array<std::uint8_t, 12> random;
-    FillRandom(random);
-    std::string name = HexEncode(random);
-    place_->Step("create");
-    sys::UniqueFd fd(
-        ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
-    if (!fd.valid()) return FailErrno(fmt::format("store blob: create a file in {}/{}", place_->path, kTemporaryName));
-    return std::make_unique<DirectoryBlobWriter>(place_, std::move(directory), std::move(name), std::move(fd));
+    return std::make_unique<DirectoryBlobWriter>(place_);
   }
 
   Result<std::string> Get(std::string_view hash, std::uint64_t bytes_max) override {
