@@ -218,6 +218,27 @@ TEST_F(Serve, Attack42_SecretsAndTokensStayOutOfProcessesLogsMetricsAndDisks) {
     if (entry.is_regular_file()) expect_none(sys::ReadFile(entry.path().string(), 64 << 20).value_or(""), entry.path().string());
 }
 
+TEST_F(Serve, TheRunnerOfAPlaneWithTlsHasADoorOfItsOwn) {
+  WRIT_NEEDS_RUNS();
+  const net::TestIdentity ca("ca"), own("plane.example.org", &ca), client("somebody", &ca);
+  Process plane = Start({"--with-runner", "--server-name", "plane.example.org", "--tls-cert", own.cert_file(), "--tls-key", own.key_file(), "--client-ca", ca.cert_file()});
+  const std::string address = url_.substr(url_.rfind(':') + 1);
+  url_ = "https://plane.example.org:" + address;
+  int status = 0;
+  Curl("/v1/health", {"--cacert", ca.cert_file(), "--resolve", "plane.example.org:" + address + ":127.0.0.1"}, &status);
+  EXPECT_NE(status, 0) << "others need a certificate";
+  const std::vector<std::string> with = {"--cacert", ca.cert_file(), "--cert", client.cert_file(), "--key", client.key_file(),
+                                         "--resolve", "plane.example.org:" + address + ":127.0.0.1"};
+  const auto runners = [&] { return Curl("/v1/runners", with); };
+  for (const Deadline end = Deadline::After(Millis{20'000}); !end.Passed() && runners().find("rnr_") == std::string::npos;) {}
+  EXPECT_NE(runners().find("rnr_"), std::string::npos) << "it enrolled through its own door";
+  const Ended ended = Stop(plane);
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.err.find("runner error"), std::string::npos) << ended.err;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(state_ + "/runner"))
+    EXPECT_NE(entry.path().filename(), "own.key");
+}
+
 TEST_F(Serve, BothProgramsKnowTheSameOptions) {
   const auto options = [](const std::string& text) {
     std::set<std::string> names;

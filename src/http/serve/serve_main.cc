@@ -13,6 +13,7 @@
 #include "canon/json.h"
 #include "crypto/key_file.h"
 #include "http/serve/log_writer.h"
+#include "http/serve/own_certificate.h"
 #include "http/serve/plane_door.h"
 #include "http/serve/serve_home.h"
 #include "http/serve/serve_settings.h"
@@ -86,6 +87,8 @@ struct Running {
   std::unique_ptr<api::PlaneService> plane;
   std::unique_ptr<PlaneDoor> door;
   std::unique_ptr<Server> server;
+  std::optional<sys::TemporaryDirectory> runner_tls;  ///< certificate and key of the next
+  std::unique_ptr<Server> runner_server;              ///< for the runner of this process alone
   std::unique_ptr<Runner> runner;
 };
 
@@ -128,21 +131,37 @@ Result<> StartServer(const ServeSettings& settings, Listener listener, const Tal
   return {};
 }
 
+/// A door for the runner of this process alone, on loopback, behind mutual TLS with a key that nobody else has. The names in
+/// the plane's own certificate, and which clients it lets in, do not matter there.
+Result<> StartRunnerDoor(Running& running, runner::Options& options) {
+  WRIT_TRY("directory", sys::MakeDirectories(options.dir, 0700));
+  running.runner_tls.emplace(WRIT_TRY("directory", sys::TemporaryDirectory::Create(options.dir, "tls-")));
+  const std::string certificate = running.runner_tls->path() + "/own.pem", key = running.runner_tls->path() + "/own.key";
+  auto own = WRIT_TRY("certificate", MakeOwnCertificate(SystemClock().Now()));
+  WRIT_TRY("certificate", sys::WriteFileAtomic(certificate, own.certificate_pem, 0600, sys::Durability::kQuick));
+  WRIT_TRY("key", sys::WriteFileAtomic(key, own.key_pem, 0600, sys::Durability::kQuick));
+  crypto::Wipe(own.key_pem);
+  ServerOptions door;
+  door.port = 0;
+  door.tls = TlsFiles{.cert_file = certificate, .key_file = key, .client_ca_file = certificate};
+  running.runner_server = WRIT_TRY("server", Server::Start(std::move(door), *running.door));
+  options.plane_url = fmt::format("https://127.0.0.1:{}", running.runner_server->port());
+  options.ca_file = options.client_cert_file = certificate;
+  options.client_key_file = key;
+  return {};
+}
+
 Result<> StartRunner(const ServeSettings& settings, const EnvLookup& env, const ServeWiring& wiring,
                      std::vector<runner::TierBackend> backends, const Talk& talk, Running& running) {
   if (settings.enroll_token.empty()) return Fail(Code::kInvalid, "--with-runner needs an enroll token");
-  if (settings.tls && !settings.tls->client_ca_file.empty()) {
-    return Fail(Code::kInvalid, "--with-runner has no client certificate; start `writ runner` beside a plane with --client-ca");
-  }
   runner::Options options;
   options.plane_url = UrlOf(settings, running.server->port());
   options.pool = settings.pool;
   options.enroll_token = settings.enroll_token;
   options.dir = settings.state + "/runner";
   options.concurrency = settings.concurrency;
-  if (settings.tls) options.ca_file = settings.tls->cert_file;  // its own: nothing else answers there
+  if (settings.tls) WRIT_TRY("door of the runner", StartRunnerDoor(running, options));
   options.backends = std::move(backends);
-  options.poll_wait = Millis(1000);  // asking again costs nothing here, and a stop waits for it
   options.env = env;
   if (wiring.adjust) WRIT_TRY("runner", wiring.adjust(options));
   options.say = [&talk](const std::string& line) { talk.Say("runner", line); };
@@ -187,7 +206,8 @@ int Serve(const ServeSettings& settings, const EnvLookup& env, const ServeWiring
     // Long polls are answered while the server still listens to whoever is connected.
     if (const auto stopped = running.plane->Stop(deadline); !stopped) talk.Say("error", stopped.error().what);
   }
-  if (running.server) running.server->Stop(deadline);
+  for (auto* server : {running.runner_server.get(), running.server.get()})
+    if (server != nullptr) server->Stop(deadline);
   static_cast<void>(::unlink((settings.state + "/plane.url").c_str()));
   if (started) return 0;
   talk.Say("error", started.error().what);
