@@ -13,7 +13,6 @@
 #include "api/prepare_run.h"
 #include "api/repeat_command.h"
 #include "api/rule_desk.h"
-#include "api/run_interception.h"
 #include "api/run_network.h"
 #include "api/run_queries.h"
 #include "api/run_secrets.h"
@@ -30,6 +29,7 @@
 #include "session/blob_intake.h"
 #include "session/receipt_builder.h"
 #include "session/run_engine.h"
+#include "session/run_interception.h"
 #include "storage/run_lock.h"
 #include "workspace/release.h"
 
@@ -169,8 +169,8 @@ Result<RunResult> Carry(LocalState& state, const CreateRun& request, Prepared pr
   order.egress = WRIT_TRY("network", session::EgressOrderOf(issued.contract.json));
   order.spec.doors = order.egress.has_value();
   if (order.egress) order.egress->upstream = state.options().upstream_proxy;
-  if (order.egress && NeedsInterception(order.egress->rules, prepared.edge))
-    order.egress->interception = WRIT_TRY("interception", MakeInterception(std::move(prepared.edge), state.clock().Now(), order.spec));
+  if (order.egress && session::NeedsInterception(order.egress->rules, prepared.edge))
+    order.egress->interception = WRIT_TRY("interception", session::MakeInterception(std::move(prepared.edge), state.clock().Now(), order.spec));
   RunSummary summary = SummaryOf(request, order.given, prepared.options);
 
   session::RunEngine engine({state.blobs(), state.clock(), *prepared.backend, prepared.place,

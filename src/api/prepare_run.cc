@@ -5,11 +5,11 @@
 #include "api/draft_contract.h"
 #include "api/local_run.h"
 #include "api/repeat_command.h"
-#include "api/run_interception.h"
 #include "api/run_network.h"
 #include "api/run_secrets.h"
 #include "contract/event.h"
 #include "policy/load.h"
+#include "session/run_interception.h"
 
 namespace writ::api {
 namespace {
@@ -77,7 +77,7 @@ Result<Prepared> Prepare(LocalState& state, const CreateRun& request, std::strin
     Given given = WRIT_TRY("prepare", GiveSecrets(state, request, prepared.spec));
     prepared.redaction = std::move(given.redaction);
     prepared.edge = std::move(given.edge);
-    WRIT_TRY("prepare", CheckWayTo(prepared.edge, request.network.asked, EgressRulesOf(request.network)));
+    WRIT_TRY("prepare", session::CheckWayTo(prepared.edge, request.network.asked, EgressRulesOf(request.network)));
   } else {
     WRIT_TRY("prepare", CheckSecretsExist(state, request));
   }

@@ -33,7 +33,8 @@ class LyingPlane {
  private:
   void Serve(net::ServerPeer& peer) {
     for (std::string request; !(request = peer.ReadRequest()).empty();) {
-      const std::string line = request.substr(0, request.find(" HTTP/"));
+      std::string line = request.substr(0, request.find(" HTTP/"));
+      line = line.substr(0, line.find("?waitMs="));  // it answers at once all the same
       auto& list = answers_[line];
       const auto [status, body] = list.empty() ? std::pair<int, std::string>{404, R"({"error":"no route"})"} : list.front();
       if (list.size() > 1) list.erase(list.begin());

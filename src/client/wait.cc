@@ -7,6 +7,7 @@ namespace {
 
 constexpr Millis kFirstPause{10};
 constexpr Millis kSlice{50};
+constexpr Millis kHold{200};  // how long a plane is asked to hold its answer back; `stop` is not asked meanwhile
 constexpr Millis kAfterTrouble{500};
 
 /// Whether the plane may answer the same question later.
@@ -25,15 +26,17 @@ bool Sleep(remote::PlaneConnection& plane, Millis pause, const std::function<boo
 
 }  // namespace
 
-Result<RunView> LookAt(remote::PlaneConnection& plane, std::string_view run_id) {
+Result<RunView> LookAt(remote::PlaneConnection& plane, std::string_view run_id, Millis wait) {
   if (!IsRunId(run_id)) return Fail(Code::kInvalid, "what was given is no run id");
-  const auto json = WRIT_TRY("run", plane.Get(fmt::format("/v1/runs/{}", run_id)));
+  const std::string held = wait > Millis{0} ? fmt::format("?waitMs={}", wait.count()) : std::string();
+  const auto json = WRIT_TRY("run", plane.Get(fmt::format("/v1/runs/{}{}", run_id, held)));
   return DecodeRunView(json, run_id);
 }
 
 Result<Waited> WaitForRun(remote::PlaneConnection& plane, std::string_view run_id, const WaitOptions& options) {
   Waited waited;
   Millis pause = kFirstPause;
+  bool first = true, holds = true;  // until the plane has answered sooner than it was asked to
   Deadline patience = Deadline::After(options.patience);
   while (true) {
     if (options.stop && options.stop()) {
@@ -44,7 +47,11 @@ Result<Waited> WaitForRun(remote::PlaneConnection& plane, std::string_view run_i
       waited.how = WaitEnd::kDeadline;
       return waited;
     }
-    auto seen = LookAt(plane, run_id);
+    const Millis hold = first || !holds ? Millis{0} : options.deadline.never() ? kHold : std::min(kHold, Millis{options.deadline.PollTimeoutMs()});
+    const auto asked = std::chrono::steady_clock::now();
+    auto seen = LookAt(plane, run_id, hold);
+    if (seen && hold > Millis{0}) holds = std::chrono::steady_clock::now() - asked >= hold / 2;
+    first = false;
     if (seen) {
       patience = Deadline::After(options.patience);
       const bool changed = seen->status != waited.run.status;
@@ -58,6 +65,7 @@ Result<Waited> WaitForRun(remote::PlaneConnection& plane, std::string_view run_i
     } else if (!MayPass(seen.error()) || patience.Passed()) {
       return std::unexpected(std::move(seen).error());
     }
+    if (seen && holds) continue;
     const Millis next = seen ? pause : std::max(pause, kAfterTrouble);
     if (!Sleep(plane, next, options.stop)) {
       waited.how = WaitEnd::kStopped;

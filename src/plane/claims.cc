@@ -11,26 +11,47 @@ namespace {
 using canon::Json;
 namespace event = contract::event;
 
-/// Runs that a claim may end on its way because a secret is missing.
-constexpr int kEndedOnTheWayMax = 16;
+/// Runs that a claim may end on its way because a secret is missing, or leave alone because one is late.
+constexpr int kPassedOverMax = 16;
+constexpr Millis kSecretsLate{25};  ///< until they are looked for again
 
-struct Secrets {
-  std::vector<std::pair<std::string, crypto::SecretBytes>> values;
-  std::string problem;  ///< not empty: the run cannot be given to anybody
+/// Runs that were taken out of the queue and go back into it.
+struct PutBack {
+  explicit PutBack(RunQueue& into) : queue(into) {}
+  ~PutBack() {
+    for (auto& run : runs) queue.Add(std::move(run));
+  }
+  PutBack(const PutBack&) = delete;
+  RunQueue& queue;
+  std::vector<WaitingRun> runs;
 };
 
-Secrets ReadSecrets(Core& core, const std::vector<contract::SecretClaim>& claims) {
+struct Secrets {
+  std::vector<ClaimedRun::Secret> values;
+  std::string problem;  ///< not empty: the run cannot be given to anybody
+  bool late = false;    ///< they will be here in a moment
+};
+
+Secrets ReadSecrets(Core& core, const std::vector<contract::SecretClaim>& claims, const RunnerOffer& offer) {
   Secrets secrets;
   for (const auto& claim : claims) {
     auto value = core.secrets(claim.name);
+    if (!value && value.error().code == Code::kDeadline) {
+      secrets.late = true;  // the others are asked for meanwhile
+      continue;
+    }
     if (!value) {
-      secrets.problem = fmt::format("secret \"{}\" cannot be read", claim.name);
+      core.log(fmt::format("secret {}: {}", claim.name, value.error().what));  // it may tell of places that are nobody's business
+      secrets.problem = fmt::format("secret \"{}\" cannot be read by the plane; its log says why", claim.name);
     } else if (!*value) {
       secrets.problem = fmt::format("secret \"{}\" is not in the plane's store", claim.name);
-    } else if (!IsUtf8((*value)->text())) {
+    } else if (!IsUtf8((*value)->value.text())) {
       secrets.problem = fmt::format("secret \"{}\" is no text, so it cannot be sent", claim.name);
+    } else if (!(*value)->host.empty() && !offer.secret_hosts) {
+      secrets.problem = fmt::format("secret \"{}\" is bound to {}, and the runner that asked for the run would show it to the job", claim.name,
+                                    (*value)->host);
     } else {
-      secrets.values.emplace_back(claim.name, **std::move(value));
+      secrets.values.push_back({claim.name, std::move((*value)->value), std::move((*value)->host)});
     }
     if (!secrets.problem.empty()) break;
   }
@@ -50,7 +71,8 @@ Json ClaimedEvent(const storage::Runner& runner, const Json& host) {
 
 Answer<std::optional<ClaimedRun>> ClaimNext(Core& core, Change& change, const storage::Runner& runner,
                                             const RunnerOffer& offer, const Json& host) {
-  for (int ended = 0; ended < kEndedOnTheWayMax; ++ended) {
+  PutBack late(core.queue);
+  for (int passed = 0; passed < kPassedOverMax; ++passed) {
     auto waiting = core.queue.TakeNext(runner.pool, offer, change.now());
     if (!waiting) return std::nullopt;
     auto opened = core.chains.Open(change, waiting->id);
@@ -62,7 +84,13 @@ Answer<std::optional<ClaimedRun>> ClaimNext(Core& core, Change& change, const st
     change.OnUndo([&core, back = *waiting] { core.queue.Add(back); });
     KeptRun* run = WRIT_ANSWER(std::move(opened));
     const auto contract = WRIT_ANSWER(contract::DecodeContract(run->contract));
-    Secrets secrets = ReadSecrets(core, contract.secrets);
+    Secrets secrets = ReadSecrets(core, contract.secrets, offer);
+    if (secrets.late && secrets.problem.empty()) {
+      core.look_again = change.mono() + kSecretsLate;
+      core.pools_with_late_secrets.insert(runner.pool);
+      late.runs.push_back(*std::move(waiting));
+      continue;
+    }
     if (!secrets.problem.empty()) {
       WRIT_ANSWER(EndByKeeper(core, change, *run,
                               {.failure = "secret_release_denied", .message = std::move(secrets.problem)}));

@@ -17,14 +17,20 @@ struct ClaimedRun {
   std::string contract;             ///< JSON text as it is stored
   std::vector<std::string> events;  ///< likewise, one per entry
   std::string claim_token;
-  std::vector<std::pair<std::string, crypto::SecretBytes>> secrets;
+  struct Secret {
+    std::string name;
+    crypto::SecretBytes value;
+    std::string host;  ///< the one host it is for; empty: the job's own
+  };
+  std::vector<Secret> secrets;
   std::uint32_t attempt = 1;
   Millis lease{};
 };
 
 /// Gives a runner the next run of its pool that fits what it can do: lease, run.claimed, secret.released, all in one
-/// change, before any value leaves. A run whose secret the plane does not have is ended with a receipt that says so, and the
-/// next one is looked at. `host` is what the runner says of its host, an object; null for a runner without the extension.
+/// change, before any value leaves. A run whose secret the plane does not have, or that is bound to a host and would not be
+/// kept from the job by this runner, is ended with a receipt that says so, and the next one is looked at. One whose secrets
+/// are still being fetched keeps its place; Core::look_again says when its pool is to be asked again. `host` is what the runner says of its host, an object; null for a runner without the extension.
 /// nullopt: nothing fits.
 Answer<std::optional<ClaimedRun>> ClaimNext(Core& core, Change& change, const storage::Runner& runner,
                                             const RunnerOffer& offer, const canon::Json& host);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -37,8 +38,15 @@ struct PlaneKeys {
 PlaneKeys MakePlaneKeys(crypto::PrivateKey plane, crypto::PrivateKey keeper);
 inline constexpr std::string_view kKeeperId = "rnr_keeper";
 
-/// The value of a secret; nullopt when the plane has none of that name. Errors: it could not be read.
-using SecretLookup = std::function<Result<std::optional<crypto::SecretBytes>>(std::string_view name)>;
+/// A secret that a plane may release.
+struct ReleasableSecret {
+  ReleasableSecret(crypto::SecretBytes bytes, std::string only_host = {}) : value(std::move(bytes)), host(std::move(only_host)) {}
+  crypto::SecretBytes value;
+  std::string host;  ///< the one host whose requests a runner's proxy puts it into, kept from the job; empty: the job's own
+};
+/// Empty when the plane has none of that name. Errors: kDeadline: it is being fetched, ask again in a moment; others: it
+/// could not be read.
+using SecretLookup = std::function<Result<std::optional<ReleasableSecret>>(std::string_view name)>;
 
 struct Settings {
   Millis lease{30000};       ///< of runners that send heartbeats
@@ -89,6 +97,12 @@ struct Core {
   std::function<void(std::string_view text)> log = [](std::string_view) {};
   /// Called when a run has ended and that is durable: whoever follows it.
   std::function<void(std::string_view run_id)> ended = [](std::string_view) {};
+  /// When a run that waits for its secrets is to be looked at again.
+  std::optional<MonoTime> look_again{};
+  /// Pools with such runs.
+  std::set<std::string, std::less<>> pools_with_late_secrets{};
+  /// A runner wants no runs for now: its claims that wait are to be answered.
+  std::function<void(std::string_view runner_id)> waits_no_more = [](std::string_view) {};
   /// Pools in which something was queued since the waiting claims were last asked; set through QueueRun.
   std::function<void(std::string_view pool)> queued = [](std::string_view) {};
 };

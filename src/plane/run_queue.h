@@ -34,6 +34,7 @@ RunNeeds NeedsFromText(std::string_view text);  ///< of ToText; members that are
 /// What a runner says at a claim that it can do. Empty lists: it did not say, and gets what its operator's pool gets.
 struct RunnerOffer {
   bool extension = false;         ///< it knows the `writ` member
+  bool secret_hosts = false;      ///< it keeps secrets that are bound to a host from its jobs
   bool legacy_allowed = false;    ///< policy gives old runners what they will not enforce
   std::vector<std::string> tiers{}, agents{};
   std::map<std::string, std::string> labels{};

@@ -15,6 +15,7 @@
 #include "session/egress_order.h"
 #include "session/end_orphan.h"
 #include "session/run_engine.h"
+#include "session/run_interception.h"
 
 namespace writ::runner {
 namespace {
@@ -39,11 +40,11 @@ class Monitor final : public session::RunMonitor {
 
   session::CancelledBy Poll(isolation::Session* guest) override {
     const auto verdict = uplink_.verdict();
-    if (verdict.kind == Uplink::Verdict::Kind::kStopAsked) {
+    if (verdict.kind == Verdict::Kind::kStopAsked) {
       reason_ = verdict.reason;
       return session::CancelledBy::kKillRequest;
     }
-    if (verdict.kind == Uplink::Verdict::Kind::kRefused) {
+    if (verdict.kind == Verdict::Kind::kRefused) {
       reason_ = verdict.reason;
       refused_ = true;
       if (guest != nullptr) guest->Kill(isolation::Termination::kInterrupted);
@@ -85,6 +86,7 @@ class Carrier {
 
  private:
   Result<std::optional<Unable>> Begin();
+  Result<> Intercept(session::RunOrder& order);
   Result<session::Ending> Run();
   Result<> Upload(const std::vector<storage::Artifact>& artifacts);
   Result<Carried> Report(const session::Ending& ending);
@@ -100,6 +102,7 @@ class Carrier {
   std::optional<Job> job_;
   Given given_;
   std::unique_ptr<storage::BlobStore> results_;
+  std::unique_ptr<isolation::Session> closing_;  ///< its processes are dead; the rest of it goes while nobody waits
 };
 
 /// Everything before the guest. Errors: the log could not be written.
@@ -107,7 +110,7 @@ Result<std::optional<Unable>> Carrier::Begin() {
   WRIT_TRY("log", log_.Append(CheckedEvent(parts_.plane_key)));
   if (const auto valid = contract::CheckNotExpired(claim_.contract, parts_.clock.Now()); !valid)
     return Unable{"session_failed", valid.error().what};
-  auto job = PrepareJob(checked_.contract, claim_.secrets, parts_.options);
+  auto job = PrepareJob(checked_.contract, claim_.secrets, claim_.secret_hosts, parts_.options);
   if (!job) return Unable{job.error().code == Code::kUnavailable ? "capability_mismatch" : "session_failed", job.error().what};
   job_ = *std::move(job);
   isolation::Backend& git = GitBackend(parts_.options, *job_->backend);
@@ -120,6 +123,16 @@ Result<std::optional<Unable>> Carrier::Begin() {
   if (const auto accepted = job_->backend->Accepts(job_->spec); !accepted) return Unable{"capability_mismatch", accepted.error().what};
   WRIT_TRY("log", log_.Append(session::MaterialisedEvents(given_.materialised)));
   return std::optional<Unable>();
+}
+
+/// Where requests are judged, or secrets put into them, the proxy reads them.
+Result<> Carrier::Intercept(session::RunOrder& order) {
+  const policy::EgressRules none;
+  const policy::EgressRules& rules = order.egress ? order.egress->rules : none;
+  WRIT_TRY("secrets", session::CheckWayTo(job_->edge, order.egress.has_value(), rules));
+  if (order.egress && session::NeedsInterception(rules, job_->edge))
+    order.egress->interception = WRIT_TRY("interception", session::MakeInterception(std::move(job_->edge), parts_.clock.Now(), order.spec));
+  return {};
 }
 
 Result<session::Ending> Carrier::Run() {
@@ -138,6 +151,10 @@ Result<session::Ending> Carrier::Run() {
   order.egress = *std::move(egress);
   order.spec.doors = order.egress.has_value();
   if (order.egress) order.egress->upstream = parts_.options.upstream_proxy;
+  if (auto intercepted = Intercept(order); !intercepted) {
+    ending.message = intercepted.error().what;
+    return ending;
+  }
   order.log_bytes_max = job_->log_bytes_max;
   order.warrant_words = !job_->writ;
   order.budget_time = job_->budget_time;
@@ -148,6 +165,7 @@ Result<session::Ending> Carrier::Run() {
   Monitor monitor(uplink_);
   auto end = WRIT_TRY("run", engine.Carry(std::move(order), log_, feed_, monitor));
   ending = std::move(end.ending);
+  closing_ = std::move(end.closing);
   if (monitor.refused()) {
     ending.before.push_back(event::Extension("writ.run.interrupted", Json::Of({{"reason", monitor.reason()}})));
     ending.message = "interrupted: " + monitor.reason();
@@ -196,16 +214,16 @@ Result<Carried> Carrier::Carry() {
   session::Reach(parts_.options.fault, fault::kMaterialised);
   session::Ending ending;
   if (unable) {
-    uplink_.Stop();
+    uplink_.StopPosting();
     ending.failure = unable->failure;
     ending.message = unable->message;
-  } else if (!uplink_.Alive() || uplink_.verdict().kind == Uplink::Verdict::Kind::kRefused) {
-    uplink_.Stop();
+  } else if (!uplink_.Alive() || uplink_.verdict().kind == Verdict::Kind::kRefused) {
+    uplink_.StopPosting();
     ending.failure = "transfer_failed";
     ending.message = "the claim ended while the workspace was fetched; nothing was started";
   } else {
     ending = WRIT_TRY("run", Run());
-    uplink_.Stop();
+    uplink_.StopPosting();
     if (auto uploaded = Upload(ending.artifacts); !uploaded) {
       if (!uplink_.Alive()) return std::unexpected(std::move(uploaded).error());
       // Nothing may be named that the plane does not have.
@@ -233,7 +251,7 @@ Result<Carried> CarryClaim(const CarryParts& parts, Claim claim) {
   auto log = WRIT_TRY("runner store", session::EventLog::Reopen(*store, parts.clock, run, checked.contract_hash));
   auto folder = WRIT_TRY("runner directory", sys::TemporaryDirectory::Create(parts.local.directory().File("runs"), claim.run_id + "."));
   LiveFeed feed;
-  Uplink uplink(WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, claim,
+  Uplink uplink(parts.lines, WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, claim,
                 claim.events.size(), feed, {parts.options.first_backoff, parts.options.plain_claim_life});
   const std::string run_id = claim.run_id;
   Carrier carrier(parts, claim, checked, std::move(store), std::move(log), std::move(folder), uplink, feed);
@@ -267,7 +285,7 @@ Result<> EndOrphan(const CarryParts& parts, LocalRuns::Orphan orphan) {
     }
   }
   LiveFeed nothing;
-  Uplink uplink(WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, orphan.claim,
+  Uplink uplink(parts.lines, WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, orphan.claim,
                 claimed_at + 1, nothing, {parts.options.first_backoff, Millis{30'000}});
   const auto reported =
       ReportEnd(parts, *store, log, orphan.claim, orphan.contract_hash, ending, uplink, true);

@@ -8,6 +8,7 @@
 #include "contract/hash.h"
 #include "contract/names.h"
 #include "contract/signing.h"
+#include "net/host_name.h"
 #include "storage/rules.h"
 
 namespace writ::runner {
@@ -105,8 +106,14 @@ Result<std::optional<Claim>> DecodeClaim(const Json& answer) {
   claim.events = *WRIT_TRY("decode", List(answer, "events"));
   if (claim.events.size() > kEventsMax) return Fail(Code::kCorrupt, "claim: {} events are too many", claim.events.size());
   const auto* secrets = WRIT_TRY("decode", List(answer, "secrets"));
-  for (const Json& secret : *secrets)
+  for (const Json& secret : *secrets) {
     claim.secrets.push_back({WRIT_TRY("secrets", Text(secret, "name")), WRIT_TRY("secrets", Text(secret, "value"))});
+    // What is bound must never reach the job, so whatever stands there has to be a host.
+    if (const Json* writ = secret.Find("writ")) {
+      const auto host = WRIT_TRY("secrets", Text(*writ, "host"));
+      claim.secret_hosts.insert_or_assign(claim.secrets.back().name, WRIT_TRY("secrets", net::NormaliseHost(host)).ToText());
+    }
+  }
   if (const Json* writ = answer.Find("writ")) {
     const auto millis = [&](std::string_view name) {
       const Json* value = writ->Find(name);

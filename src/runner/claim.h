@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Claim {
   canon::Json contract;  ///< as received: its hash covers unknown members
   canon::Json::Array events;
   std::vector<contract::ReleasedSecret> secrets;
+  std::map<std::string, std::string> secret_hosts;  ///< of secrets that are kept from the job: the host each is for
   std::optional<Lease> lease;
   MonoTime asked = std::chrono::steady_clock::now();  ///< when the request was sent: what it led to lasts from then on at least
 };

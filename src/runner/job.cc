@@ -111,7 +111,7 @@ std::vector<std::string> JobEnvironment(const contract::PreparedExecution& prepa
 }
 
 Result<Job> PrepareJob(const contract::Contract& contract, const std::vector<contract::ReleasedSecret>& secrets,
-                       const Options& options) {
+                       const std::map<std::string, std::string>& secret_hosts, const Options& options) {
   Job job;
   const auto execution = WRIT_TRY("contract", contract::DecodeExecution(contract.execution, "contract.execution"));
   if (!contract.writ.is_null()) {
@@ -166,7 +166,18 @@ Result<Job> PrepareJob(const contract::Contract& contract, const std::vector<con
   }
   job.spec.cwd = WRIT_TRY("execution", WorkDirectory(prepared));
   const bool network = !job.writ || job.writ->egress.has_value();
-  job.spec.env = JobEnvironment(prepared, secrets, options, !job.writ, network, agent_bin);
+  std::vector<contract::ReleasedSecret> shown;
+  for (const auto& secret : secrets) {
+    const auto bound = secret_hosts.find(secret.name);
+    if (bound != secret_hosts.end()) {
+      job.edge.push_back({secret.name, crypto::SecretBytes::CopyOf(AsBytes(secret.value)), bound->second, secrets::MakePlaceholder(secret.name)});
+      shown.push_back({secret.name, job.edge.back().placeholder});
+    } else {
+      shown.push_back(secret);
+    }
+  }
+  job.spec.env = JobEnvironment(prepared, shown, options, !job.writ, network, agent_bin);
+  for (auto& secret : shown) crypto::Wipe(secret.value);
   if (job.writ)
     for (const auto& output : job.writ->outputs) job.outputs.push_back({output.name, output.optional});
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "contract/extension.h"
 #include "isolation/backend.h"
 #include "runner/options.h"
+#include "secrets/edge_secret.h"
 #include "session/redaction.h"
 #include "workspace/collect.h"
 
@@ -21,6 +23,7 @@ struct Job {
   isolation::Backend* backend = nullptr;
   std::string execution_hash;
   session::Redaction redaction;
+  std::vector<secrets::EdgeSecret> edge;  ///< for the proxy; the job has their placeholders
   std::optional<contract::ContractExtension> writ;  ///< absent: a contract of the original protocol
   std::vector<workspace::DeclaredOutput> outputs;
   std::optional<std::uint64_t> log_bytes_max;
@@ -33,10 +36,11 @@ struct Job {
 std::vector<std::string> JobEnvironment(const contract::PreparedExecution& prepared, const std::vector<contract::ReleasedSecret>& secrets,
                                         const Options& options, bool plain, bool network, const std::string& agent_bin);
 
+/// `secret_hosts`: of the secrets that the job is not to hold, the host that each is for.
 /// Errors: kUnavailable with the text of a `capability_mismatch`: no backend for the tier or several, one that cannot run
 /// this execution, what only a local run can be given; kInvalid for a contract that cannot be read.
 Result<Job> PrepareJob(const contract::Contract& contract, const std::vector<contract::ReleasedSecret>& secrets,
-                       const Options& options);
+                       const std::map<std::string, std::string>& secret_hosts, const Options& options);
 
 /// Agent kinds that this runner can start, for its claims.
 std::vector<std::string> AgentKinds(const Options& options);

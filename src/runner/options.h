@@ -65,7 +65,7 @@ struct Options {
   std::uint64_t blob_bytes_max = 2ull << 30;   ///< of one fetched blob
 
   Millis poll_interval{1000};   ///< between claims, at a plane without long polling
-  Millis poll_wait{5000};       ///< how long a plane may hold a claim back; Stop waits for it
+  Millis poll_wait{5000};       ///< how long a plane may hold a claim back; Stop ends it earlier
   Millis enroll_retry{2000}, enroll_patience{60'000};
   Millis plain_claim_life{10 * 60'000};  ///< of a claim of the original plane, which says nothing of leases
   Millis first_backoff{100};    ///< between attempts to reach the plane; doubles up to 2 s

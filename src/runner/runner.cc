@@ -24,6 +24,9 @@ using runner::Claim;
 constexpr Millis kClaimTimeout{10'000};  // beyond what the plane may hold a claim back
 constexpr Millis kQuick{50};             // an empty answer that came sooner was not waited for
 constexpr std::uint32_t kConcurrencyMax = 1024;
+constexpr Millis kEndPoll{1000};   // for a plane to answer a claim that waits, when the runner stops
+constexpr Millis kAskAgain{50};    // the claim may still have been on its way when the plane was asked to answer it
+constexpr int kEndCallsMax = 5;
 
 void SayToStandardError(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
@@ -46,6 +49,8 @@ struct Runner::State {
   Result<std::optional<Claim>> ClaimOne(Millis wait, bool& long_polled);
   Result<> Carry(Claim claim);
   void Poll(const std::stop_token& stop);
+  Result<std::optional<Claim>> LongPoll(const std::stop_token& stop, bool& long_polled);
+  void EndPoll();
   void Launch(Claim claim);
   runner::CarryParts Parts() {
     return {options, *identity, plane_key, *clock, *lines, *local, *blobs, *checkouts};
@@ -60,7 +65,7 @@ struct Runner::State {
   std::unique_ptr<session::CheckoutCache> checkouts;
   std::optional<runner::Identity> identity;
   std::optional<crypto::PublicKey> plane_key;
-  std::optional<runner::Lines::Line> poll_line;  ///< of the thread that claims
+  std::optional<runner::Lines::Line> poll_line;  ///< of the thread that claims; Cancel from others while `polling`
   Json announcement;                             ///< `writ` of claims
 
   struct Worker {
@@ -71,6 +76,7 @@ struct Runner::State {
   std::condition_variable_any changed;
   std::list<Worker> workers;  ///< guarded by mutex
   std::size_t busy = 0;       ///< guarded by mutex
+  bool polling = false;       ///< guarded by mutex: a claim of `poller` is under way
   std::jthread poller;
   std::atomic<bool> started = false;
 };
@@ -90,11 +96,13 @@ Result<> Runner::State::EnsureEnrolled() {
                            {"tiers", std::move(tiers)},
                            {"agents", std::move(agents)},
                            {"labels", std::move(labels)},
+                           {"secretHosts", true},
                            {"host", session::HostFacts(options.probe_digest)}});
   return runner::EndOrphans(Parts());
 }
 
 Result<std::optional<Claim>> Runner::State::ClaimOne(Millis wait, bool& long_polled) {
+  if (poll_line && (*poll_line)->http().cancelled()) poll_line.reset();
   if (!poll_line) poll_line.emplace(WRIT_TRY("plane", lines->Take()));
   Json request = Json::Of({{"runnerToken", identity->runner_token}, {"pool", identity->pool}, {"writ", announcement}});
   if (wait > Millis{0}) request.Set("waitMs", wait.count());
@@ -127,6 +135,39 @@ void Runner::State::Launch(Claim claim) {
   });
 }
 
+/// A claim that the plane may hold back. nullopt also when the runner stops.
+Result<std::optional<Claim>> Runner::State::LongPoll(const std::stop_token& stop, bool& long_polled) {
+  {
+    const std::lock_guard hold(mutex);
+    if (stop.stop_requested()) return std::optional<Claim>();  // from here on EndPoll sees it
+    polling = true;
+  }
+  auto claim = ClaimOne(options.poll_wait, long_polled);
+  const std::lock_guard hold(mutex);
+  polling = false;
+  changed.notify_all();
+  if (!claim && stop.stop_requested() && (*poll_line)->http().cancelled()) return std::optional<Claim>();
+  return claim;
+}
+
+/// Lets the plane answer the claim that waits, with a run or without one: hung up on, it could give a run to nobody. A plane
+/// that does not do so in time is hung up on.
+void Runner::State::EndPoll() {
+  const auto ended = [&](Millis patience) {
+    std::unique_lock hold(mutex);
+    return changed.wait_for(hold, patience, [&] { return !polling; });
+  };
+  const Json request = identity ? Json::Of({{"runnerToken", identity->runner_token}, {"pool", identity->pool}}) : Json();
+  for (int i = 0; identity && identity->extended && i < kEndCallsMax; ++i) {
+    if (ended(i == 0 ? Millis{0} : kAskAgain)) return;
+    const auto line = lines->Take();
+    if (!line || !(*line)->Post("/v1/claims/end", request, kEndPoll)) break;
+  }
+  if (ended(identity && identity->extended ? kAskAgain : kEndPoll)) return;  // the original's plane answers by itself
+  const std::lock_guard hold(mutex);
+  if (polling && poll_line) (*poll_line)->Cancel();
+}
+
 void Runner::State::Poll(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::list<Worker> ended;
@@ -142,7 +183,7 @@ void Runner::State::Poll(const std::stop_token& stop) {
     ended.clear();  // joins
     if (stop.stop_requested()) return;
     bool long_polled = false;
-    auto claim = ClaimOne(options.poll_wait, long_polled);
+    auto claim = LongPoll(stop, long_polled);
     if (claim && *claim) {
       Launch(**std::move(claim));
       continue;
@@ -199,6 +240,7 @@ Result<> Runner::Start() {
 void Runner::Stop() {
   if (!state_ || !state_->poller.joinable()) return;
   state_->poller.request_stop();
+  state_->EndPoll();
   state_->poller.join();
   std::list<State::Worker> left;
   {

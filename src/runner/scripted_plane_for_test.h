@@ -270,6 +270,11 @@ class ScriptedPlane {
     if (!json) return Refuse(400, "request body is not valid JSON");
     if (path == "/v1/runners/enroll") return Enroll(*json);
     if (path == "/v1/claims") return Claim(*json, hold);
+    if (path == "/v1/claims/end" && extended_) {
+      ++claims_ended_;
+      changed_.notify_all();
+      return Good(canon::Json::Of({{"ok", true}}));
+    }
     const std::size_t slash = path.rfind('/');
     const std::string id = path.substr(9, slash - 9), what = path.substr(slash + 1);
     const auto run = runs_.find(id);
@@ -300,8 +305,11 @@ class ScriptedPlane {
   }
   ScriptedReply Claim(const canon::Json& json, std::unique_lock<std::mutex>& hold) {
     if (Text(json, "runnerToken") != "runner-token") return Refuse(401, "invalid runner token");
-    if (const auto* wait = json.Find("waitMs"); wait != nullptr && extended_)
-      changed_.wait_for(hold, Millis(static_cast<std::int64_t>(wait->number())), [&] { return stopping_ || !queue_.empty(); });
+    if (const auto* wait = json.Find("waitMs"); wait != nullptr && extended_) {
+      const int ended = claims_ended_;
+      changed_.wait_for(hold, Millis(static_cast<std::int64_t>(wait->number())),
+                        [&] { return stopping_ || !queue_.empty() || claims_ended_ != ended; });
+    }
     canon::Json answer = canon::Json::Of({{"empty", true}});
     if (!queue_.empty()) {
       Run& run = runs_.at(queue_.front());
@@ -365,6 +373,7 @@ class ScriptedPlane {
   std::vector<int> open_;
   std::map<std::string, Run> runs_;
   std::deque<std::string> queue_;
+  int claims_ended_ = 0;  ///< calls that wanted waiting claims answered
   std::map<std::string, std::string> blobs_;
   std::string public_pem_;
   std::jthread accepter_;

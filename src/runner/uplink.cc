@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "base/escape.h"
 #include "crypto/digest.h"
 
 namespace writ::runner {
@@ -18,76 +17,46 @@ constexpr Millis kCallTimeout{10'000};
 constexpr int kPiecesPerTick = 16;  // of live output; more waits, or is left out
 constexpr Millis kBlobTimeout{10 * 60'000};
 constexpr std::uint64_t kProbesMax = 1000;
-constexpr Millis kMargin{500};  ///< a claim counts as ended this long before it does, so that no answer comes late
-
-constexpr std::string_view kClaimEnded = "the claim ended: the plane could not be reached in time";
-
-bool IsTransport(const Error& error, unsigned status) {
-  if (status == 429 || status == 0) return error.code == Code::kUnavailable || error.code == Code::kDeadline || error.code == Code::kExhausted;
-  return status >= 500;
-}
 
 }  // namespace
 
-Uplink::Uplink(Lines::Line line, LocalRuns::Lease store, LocalRuns& local, const Claim& claim, std::uint64_t posted, LiveFeed& feed,
-               const UplinkTimes& times)
-    : line_(std::move(line)),
+Uplink::Uplink(Lines& lines, Lines::Line line, LocalRuns::Lease store, LocalRuns& local, const Claim& claim, std::uint64_t posted,
+               LiveFeed& feed, const UplinkTimes& times)
+    : heart_(lines, local, claim, times),
+      line_(std::move(line)),
       store_(std::move(store)),
-      local_(local),
       feed_(feed),
       run_id_(claim.run_id),
       path_("/v1/runs/" + remote::PathPart(claim.run_id)),
-      token_(claim.token),
-      lease_(claim.lease),
+      extended_(claim.lease.has_value()),
       times_(times),
-      posted_(posted) {
-  ends_ = claim.asked + (lease_ ? lease_->life : times_.plain_life);
-  next_beat_ = lease_ ? claim.asked + lease_->heartbeat : MonoTime::max();
-  live_ = lease_.has_value();
-}
+      claim_life_(claim.lease ? claim.lease->life : times.plain_life),
+      posted_(posted),
+      live_(extended_) {}
 
 Uplink::~Uplink() { Stop(); }
 
-Result<> Uplink::Confirm() {
-  const std::lock_guard hold(mutex_);
-  if (std::chrono::steady_clock::now() < next_beat_) return {};
-  return Beat();
-}
-
 void Uplink::Start() {
+  heart_.Start();
   keeper_ = std::jthread([this](const std::stop_token& stop) { Keep(stop); });
 }
 
-void Uplink::Stop() {
+void Uplink::StopPosting() {
   if (!keeper_.joinable()) return;
   keeper_.request_stop();
   keeper_.join();
 }
 
-/// The plane has heard of us: with leases, that renews the claim. From when on is known to the plane alone; what was sent
-/// had not been renewed before, and an answer may have been on its way for long.
-void Uplink::Heard(const Json& answer, MonoTime sent) {
-  server_errors_ = 0;
-  if (!lease_) return;
-  ends_ = std::max(ends_.load(), sent + lease_->life);
-  next_beat_ = sent + lease_->heartbeat;
-  if (const auto* token = answer.FindString("claimToken"); token != nullptr && !token->empty() && *token != token_) {
-    token_ = *token;
-    // A crash before this is on disk costs the report of that run's end, nothing else.
-    static_cast<void>(local_.Renew(*store_, run_id_, token_));
-  }
-  const Json* writ = answer.Find("writ");
-  const Json* stop = writ == nullptr ? nullptr : writ->Find("stop");
-  if (stop == nullptr || verdict_.kind != Verdict::Kind::kGoOn) return;
-  if (stop->is_string()) verdict_ = {Verdict::Kind::kStopAsked, EscapeVisible(stop->string(), 300)};
-  if (stop->is_bool() && stop->boolean()) verdict_ = {Verdict::Kind::kStopAsked, "the plane asked for the end of the run"};
+void Uplink::Stop() {
+  StopPosting();
+  heart_.Stop();
 }
 
 Result<> Uplink::PostEvents() {
   for (;;) {
     const auto texts = WRIT_TRY("read events", store_->Events(run_id_, posted_, kEventsPerPost));
     if (texts.empty()) return {};
-    std::string body = fmt::format("{{\"claimToken\":{},\"events\":[", canon::Compact(Json(token_)));
+    std::string body = fmt::format("{{\"claimToken\":{},\"events\":[", canon::Compact(Json(heart_.token())));
     std::size_t count = 0;
     for (const auto& text : texts) {
       if (count > 0 && body.size() + text.size() > kBytesPerPost) break;
@@ -108,12 +77,13 @@ Result<> Uplink::PostEvents() {
     }
     posted_ += count;
     unsure_ = 0;
-    Heard(*answer, sent);
+    server_errors_ = 0;
+    heart_.Heard(*answer, sent);
   }
 }
 
 Result<std::string> Uplink::LastEvents() {
-  if (lease_ && unsure_ == 0) {
+  if (extended_ && unsure_ == 0) {
     const auto texts = WRIT_TRY("read events", store_->Events(run_id_, posted_, kEventsPerPost));
     std::string events = ",\"events\":[";
     for (const auto& text : texts) events.append(&text == &texts.front() ? "" : ",").append(text);
@@ -123,19 +93,11 @@ Result<std::string> Uplink::LastEvents() {
   return std::string();
 }
 
-Result<> Uplink::Beat() {
-  const MonoTime sent = std::chrono::steady_clock::now();
-  const Json answer = WRIT_TRY("renew claim", line_->Post(path_ + "/heartbeat", Json::Of({{"claimToken", token_}}), kCallTimeout));
-  Heard(answer, sent);
-  return {};
-}
-
 Result<> Uplink::PostLive() {
   for (int pieces = 0; pieces < kPiecesPerTick; ++pieces) {
-    if (pieces > 0 && std::chrono::steady_clock::now() >= next_beat_) break;  // the claim comes first
     const auto piece = live_ ? feed_.Take() : std::nullopt;
     if (!piece) break;
-    const Json body = Json::Of({{"claimToken", token_},
+    const Json body = Json::Of({{"claimToken", heart_.token()},
                                 {"offset", piece->offset},
                                 {"stream", piece->stream == isolation::Stream::kStdout ? "stdout" : "stderr"},
                                 {"data", Base64Encode(AsBytes(piece->bytes))}});
@@ -149,12 +111,12 @@ Result<> Uplink::PostLive() {
 
 /// What a failed post means for the run.
 void Uplink::Judge(const Result<>& posted) {
-  if (posted || verdict_.kind == Verdict::Kind::kRefused) return;
+  if (posted) return;
   const unsigned status = line_->last_answer().status;
   const bool gone = IsTransport(posted.error(), status);
   if (gone && status >= 500) ++server_errors_;
   if (!gone || server_errors_ >= kServerErrorsMax)
-    verdict_ = {Verdict::Kind::kRefused, fmt::format("the plane does not take the run's events: {}", posted.error().what)};
+    heart_.Refused(fmt::format("the plane does not take the run's events: {}", posted.error().what));
 }
 
 void Uplink::Keep(const std::stop_token& stop) {
@@ -165,27 +127,25 @@ void Uplink::Keep(const std::stop_token& stop) {
     Result<> said = PostEvents();
     Judge(said);
     if (said) said = PostLive();
-    if (said && std::chrono::steady_clock::now() >= next_beat_) {
-      said = Beat();
-      Judge(said);
-    }
-    if (Ending() && verdict_.kind != Verdict::Kind::kRefused) verdict_ = {Verdict::Kind::kRefused, std::string(kClaimEnded)};
-    backoff = said ? Millis{0} : std::clamp(backoff * 2, times_.first_backoff, kBackoffMax);
+    backoff = said ? Millis{0} : std::clamp(backoff * 2, times_.first_backoff, Heartbeat::kBackoffMax);
     wake_.wait_for(hold, stop, std::max(backoff, kTick), [] { return false; });
   }
 }
 
-/// Repeats a call while the plane cannot be reached and the claim lasts. Precondition: mutex_ is held by nobody else for
+/// Repeats a call while the plane cannot be reached and the claim lasts; not longer than a claim lasts unrenewed, for a plane
+/// that renews it and stores nothing would keep the runner for ever. Precondition: mutex_ is held by nobody else for
 /// long; it is let go between attempts.
 template <class Call>
 auto Uplink::Insist(Call call) -> decltype(call()) {
   std::unique_lock hold(mutex_);
-  for (Millis backoff = times_.first_backoff;; backoff = std::min(backoff * 2, kBackoffMax)) {
+  std::optional<MonoTime> patience;
+  for (Millis backoff = times_.first_backoff;; backoff = std::min(backoff * 2, Heartbeat::kBackoffMax)) {
     auto result = call();
     if (result) return result;
+    if (!patience) patience = std::chrono::steady_clock::now() + claim_life_;
     if (!IsTransport(result.error(), line_->last_answer().status))
       return std::unexpected(Error{Code::kDenied, std::move(result).error().what});
-    if (std::chrono::steady_clock::now() + backoff >= ends_.load())
+    if (std::chrono::steady_clock::now() + backoff >= std::min(heart_.ends(), *patience))
       return std::unexpected(Error{Code::kDeadline, std::move(result).error().Doing("the claim ended").what});
     wake_.wait_for(hold, backoff, [] { return false; });
   }
@@ -204,7 +164,7 @@ Result<> Uplink::FlushFromUnknown() {
 
 Result<> Uplink::PutBlob(ByteView bytes) {
   return Insist([&]() -> Result<> {
-    [[maybe_unused]] const auto hash = WRIT_TRY("upload", line_->PutBlob(bytes, token_, kBlobTimeout));
+    [[maybe_unused]] const auto hash = WRIT_TRY("upload", line_->PutBlob(bytes, heart_.token(), kBlobTimeout));
     return {};
   });
 }
@@ -215,7 +175,7 @@ Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
   return Insist([&]() -> Result<std::optional<Json>> {
     const std::string events = WRIT_TRY("complete", LastEvents());
     auto answer = line_->PostText(path_ + "/complete",
-                                  fmt::format("{{\"claimToken\":{},\"receipt\":{}{}}}", canon::Compact(Json(token_)), text, events), kCallTimeout);
+                                  fmt::format("{{\"claimToken\":{},\"receipt\":{}{}}}", canon::Compact(Json(heart_.token())), text, events), kCallTimeout);
     if (!answer) {
       const unsigned status = line_->last_answer().status;
       if (status == 409 && unsure) return std::optional<Json>();
@@ -227,17 +187,5 @@ Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
     return std::optional<Json>(*signed_receipt);
   });
 }
-
-Uplink::Verdict Uplink::verdict() {
-  // A call may be under way for seconds: then the end of the claim is all that can be said, and must be.
-  const std::unique_lock hold(mutex_, std::try_to_lock);
-  if (hold.owns_lock() && verdict_.kind != Verdict::Kind::kGoOn) return verdict_;
-  return Ending() ? Verdict{Verdict::Kind::kRefused, std::string(kClaimEnded)} : Verdict{};
-}
-
-bool Uplink::Alive() const { return std::chrono::steady_clock::now() < ends_.load(); }
-
-/// Whether the claim ends so soon that nothing may go on under it.
-bool Uplink::Ending() const { return std::chrono::steady_clock::now() + kMargin >= ends_.load(); }
 
 }  // namespace writ::runner

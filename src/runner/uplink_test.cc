@@ -57,6 +57,24 @@ TEST_F(UplinkTest, HeartbeatsKeepTheClaim) {
   EXPECT_GE(plane_->Get(id).beats, 2);
 }
 
+TEST_F(UplinkTest, AnUploadThatTakesLongerThanALeaseKeepsTheClaim) {
+  plane_->lease_ms = 3000;
+  plane_->heartbeat_ms = 20;
+  script_.steps = {fake::Print{isolation::Stream::kStdout, "hi\n"}};
+  const std::string id = plane_->AddRun({});
+  std::atomic<bool> renewed = false;
+  plane_->before = [&](const std::string&, const std::string& path, const std::string&) -> std::optional<ScriptedReply> {
+    if (path != "/v1/blobs") return std::nullopt;
+    const int before = plane_->Get(id).beats;
+    for (const Deadline end = Deadline::After(Millis{20'000}); !end.Passed() && !renewed; std::this_thread::sleep_for(Millis{1}))
+      renewed = plane_->Get(id).beats >= before + 3;
+    return std::nullopt;
+  };
+  EXPECT_EQ(RunOnce(), "");
+  EXPECT_TRUE(renewed) << "nothing was said to the plane while the upload went on";
+  EXPECT_EQ(plane_->Get(id).status, "completed");
+}
+
 TEST_F(UplinkTest, AStopInAHeartbeatCancelsTheRun) {
   plane_->heartbeat_ms = 50;
   plane_->stop_reason = "bob wants it";

@@ -35,6 +35,7 @@ struct Job {
   std::function<void(plane::Answer<>)> done{};  ///< for kWork
 
   MonoTime waits_until{};                ///< of a call that waits
+  std::string waits_on{}, waiter{};      ///< of a call that waits: Asked::Waiting::what, and the runner whose call it is
   std::function<bool()> wanted{};        ///< of a call that waits: whether asking it again may give an answer
   std::optional<PlaneReply> answer{};    ///< once it is known; sent after the commit
   bool depends = false;                  ///< on what the group has changed: 503 when that cannot be stored

@@ -16,6 +16,7 @@ namespace {
 /// Never longer, so that a jump of the clock or one set by a test is seen.
 constexpr Millis kLongestSleep{1000};
 constexpr Millis kChoreRetry{60000};
+constexpr Millis kTidyAfter{250};
 
 Refusal InDoubt(const Error& error) {
   return {.status = 503, .error = "the plane has stopped serving: its store is in doubt and must be opened again", .cause = error.what};
@@ -27,6 +28,9 @@ PlaneReply Unstored(const Error& error) {
   if (error.code == Code::kExhausted) reply = ReplyFor(plane::FromError(error));
   return reply;
 }
+
+/// What a waiting call waits for: a run's end, or something in a pool, whose name has no slash.
+bool IsRun(std::string_view what) { return what.starts_with('/'); }
 
 PlaneReply NothingClaimed() { return {.body = R"({"empty":true})"}; }
 
@@ -61,9 +65,11 @@ PlaneWorker::PlaneWorker(plane::Core& core) : core_(core) {
   chores_due_.assign(PlaneChores().size(), core_.clock.Mono());
   core_.chains.Watch(&followers_);
   core_.queued = [this](std::string_view pool) {
-    if (std::ranges::find(queued_pools_, pool) == queued_pools_.end()) queued_pools_.emplace_back(pool);
+    if (std::ranges::find(happened_, pool) == happened_.end()) happened_.emplace_back(pool);
   };
+  core_.waits_no_more = [this](std::string_view runner) { waits_no_more_.emplace_back(runner); };
   core_.ended = [this](std::string_view run_id) {
+    if (auto run = fmt::format("/{}", run_id); waiting_.Has(run)) happened_.push_back(std::move(run));
     followers_.RunEnded(run_id);
     logs_.Forget(run_id);
   };
@@ -116,6 +122,7 @@ std::optional<MonoTime> PlaneWorker::NextDue() const {
   const auto take = [&](std::optional<MonoTime> other) {
     if (other && (!due || *other < *due)) due = other;
   };
+  take(core_.look_again);
   for (const auto& chore : chores_due_) take(chore);
   take(waiting_.NextEnd());
   return due;
@@ -123,18 +130,23 @@ std::optional<MonoTime> PlaneWorker::NextDue() const {
 
 std::vector<std::unique_ptr<Job>> PlaneWorker::Collect() {
   const auto due = NextDue();
-  if (tidy_wanted_) {
-    const std::lock_guard lock(mutex_);
-    tidy_wanted_ = inbox_.empty();  // busy: later
+  bool idle_enough = false;
+  if (tidy_wanted_ && !in_doubt_ && happened_.empty()) {
+    // It waits for the disk: not between two calls of one run.
+    std::unique_lock lock(mutex_);
+    Millis quiet = kTidyAfter;
+    if (due) quiet = std::clamp(std::chrono::ceil<Millis>(*due - core_.clock.Mono()), Millis{0}, kTidyAfter);
+    wake_.wait_for(lock, quiet, [&] { return !inbox_.empty() || stopping_; });
+    idle_enough = inbox_.empty() && quiet == kTidyAfter;
   }
-  if (tidy_wanted_ && !in_doubt_) {
+  if (idle_enough) {
     // Nobody waits: move what was committed to where it stays.
     core_.store.Tidy();
     tidy_wanted_ = false;
   }
   std::vector<std::unique_ptr<Job>> jobs;
   std::unique_lock lock(mutex_);
-  if (inbox_.empty() && !stopping_) {
+  if (inbox_.empty() && !stopping_ && happened_.empty()) {
     Millis sleep = kLongestSleep;
     if (due) sleep = std::clamp(std::chrono::ceil<Millis>(*due - core_.clock.Mono()), Millis{0}, kLongestSleep);
     wake_.wait_for(lock, sleep, [&] { return !inbox_.empty() || stopping_; });
@@ -169,9 +181,10 @@ void PlaneWorker::Run() {
 
 void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
   Group group{.now = core_.clock.Now(), .mono = core_.clock.Mono()};
-  for (auto& job : waiting_.TakeEnded(group.mono, core_.draining)) {
-    job->answer = NothingClaimed();
-    group.answered.push_back(std::move(job));
+  EndWaiting(group, waiting_.TakeEnded(group.mono, core_.draining));
+  if (core_.look_again && *core_.look_again <= group.mono) {
+    core_.look_again.reset();
+    for (const auto& pool : std::exchange(core_.pools_with_late_secrets, {})) core_.queued(pool);
   }
   RunChores(group);
   std::vector<std::unique_ptr<Job>> follows;
@@ -200,6 +213,8 @@ void PlaneWorker::RunGroup(std::vector<std::unique_ptr<Job>> jobs) {
     }
     group.answered.push_back(std::move(job));
   }
+  // Before anything is given to them.
+  for (const auto& runner : std::exchange(waits_no_more_, {})) EndWaiting(group, waiting_.TakeOf(runner));
   ServeWaiting(group);
   Finish(group);
   if (in_doubt_) return RefuseAll(std::move(follows));
@@ -337,7 +352,11 @@ void PlaneWorker::RunCall(Group& group, std::unique_ptr<Job> job) {
   if (judged && asked.waiting && route.may_wait && !core_.draining && !waiting_.full()) {
     if (job->waits_until == MonoTime{}) job->waits_until = asked.waiting->until;
     job->wanted = std::move(asked.waiting->wanted);
-    if (job->waits_until > group.mono) return waiting_.Add(asked.waiting->pool, std::move(job));
+    if (job->waits_until > group.mono) {
+      job->waits_on = asked.waiting->what;
+      job->waiter = asked.caller;
+      return waiting_.Add(asked.waiting->what, std::move(job));
+    }
   }
   job->answer = judged ? *std::move(reply) : ReplyFor(judged.error());
   job->answer->caller = principal ? principal->name : asked.caller;
@@ -368,60 +387,32 @@ void PlaneWorker::RunAdmit(Group& group, std::unique_ptr<Job> job) {
   back(std::move(job));
 }
 
-void PlaneWorker::RunFollow(Job& job) {
-  const auto judge = [&]() -> Answer<> {
-    WRIT_ANSWER(Admit(core_, job.call.authorization, job.call.address, plane::Capability::kRunsRead));
-    RouteMatch match;
-    const bool log = MatchPattern("/v1/runs/{run}/log/stream", job.call.path, match);
-    if (!log && !MatchPattern("/v1/runs/{run}/events/stream", job.call.path, match))
-      return plane::Plain(404, fmt::format("no route for {} {}", job.call.method, job.call.path));
-    const std::string_view id = match.parameters[0];
-    const auto run = core_.store.GetRun(id);
-    if (!run && run.error().code == Code::kNotFound) return plane::Plain(404, "run not found");
-    if (!run) return std::unexpected(plane::FromError(run.error()));
-    if (followers_.full()) return plane::Plain(429, "too many followers");
-    const bool ended = storage::IsTerminal(run->status);
-    if (log) {
-      for (const auto& piece : logs_.Pieces(id))
-        if (!Followers::SendPiece(*job.sink, piece)) return {};
-      if (ended) job.sink->End("ended");
-      else followers_.AddToLog(id, job.sink);
-      return {};
-    }
-    std::uint64_t next = 0;
-    for (const auto& [name, value] : job.call.query) {
-      if (name != "from") continue;
-      const bool digits = !value.empty() && value.size() <= 15 && value.find_first_not_of("0123456789") == value.npos;
-      if (!digits) return plane::BadRequest("from must be a sequence number");
-      next = std::stoull(value);
-    }
-    static constexpr std::size_t kPage = 1000;
-    for (;;) {
-      const auto texts = WRIT_ANSWER(core_.store.Events(id, next, kPage));
-      for (const auto& text : texts)
-        if (!Followers::SendEvent(*job.sink, next++, text)) return {};
-      if (texts.size() < kPage) break;
-    }
-    if (ended) job.sink->End("ended");
-    else followers_.AddToEvents(id, job.sink, next);
-    return {};
-  };
-  const auto judged = judge();
-  job.answer = judged ? PlaneReply{} : ReplyFor(judged.error());
-}
-
 void PlaneWorker::ServeWaiting(Group& group) {
-  for (const auto& pool : std::exchange(queued_pools_, {})) {
-    if (!core_.queue.HasWaiting(pool)) continue;
-    waiting_.AskAgain(pool, [&](std::unique_ptr<Job> job) {
+  for (const auto& what : std::exchange(happened_, {})) {
+    const auto more = [&] { return IsRun(what) || core_.queue.HasWaiting(what); };
+    if (!more()) continue;
+    waiting_.AskAgain(what, [&](std::unique_ptr<Job> job) {
       if (WaitingCalls::Gone(*job)) {  // nobody is there to take what it would be given
         job->answer = NothingClaimed();
         group.answered.push_back(std::move(job));
       } else {
         RunCall(group, std::move(job));
       }
-      return core_.queue.HasWaiting(pool);
+      return more();
     });
+  }
+}
+
+/// Who waits for the end of a run sees it as it is; who waits for a run gets none.
+void PlaneWorker::EndWaiting(Group& group, std::vector<std::unique_ptr<Job>> jobs) {
+  for (auto& job : jobs) {
+    if (IsRun(job->waits_on)) {
+      job->waits_until = group.mono;
+      RunCall(group, std::move(job));
+    } else {
+      job->answer = NothingClaimed();
+      group.answered.push_back(std::move(job));
+    }
   }
 }
 

@@ -47,7 +47,7 @@ class PlaneWorker {
   void RunAdmit(Group& group, std::unique_ptr<Job> job);
   void RunFollow(Job& job);
   void ServeWaiting(Group& group);
-  void EndWaiting(Group& group, bool all);
+  void EndWaiting(Group& group, std::vector<std::unique_ptr<Job>> jobs);
   void Finish(Group& group);
   /// Runs `change` as a part of the group's transaction that is undone alone when it fails.
   plane::Answer<> InGroup(Group& group, const std::function<plane::Answer<>(plane::Change&)>& change);
@@ -63,7 +63,8 @@ class PlaneWorker {
   LiveLogs logs_;
   Followers followers_;
   WaitingCalls waiting_;
-  std::vector<std::string> queued_pools_;
+  std::vector<std::string> happened_;       ///< what waiting calls are to be asked again for
+  std::vector<std::string> waits_no_more_;  ///< runners whose waiting calls are to be answered
   MonoTime over_not_before_{};
   /// Set once the store is in doubt: what memory says may not be what survives, so nothing is served until a new start
   /// has read it again.

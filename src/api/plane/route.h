@@ -33,6 +33,9 @@ enum class Effect : std::uint8_t {
   kWrites  ///< the store, through Asked::change
 };
 
+/// The longest a caller may want its call to wait, in milliseconds.
+inline constexpr std::uint64_t kWaitMsMax = 30000;
+
 class LiveLogs;
 
 /// One call that has passed authentication, on the plane's thread.
@@ -46,9 +49,9 @@ struct Asked {
   /// What a handler that runs before the call's turn has prepared (Route::prepare), or null.
   std::shared_ptr<void> prepared{};
   /// Set by a handler that has no answer yet: the call waits, and is asked again when something was queued for
-  /// `pool`, until then. Only where Route::may_wait.
+  /// a pool, or when a run has ended (`/` and its id), until then. Only where Route::may_wait.
   struct Waiting {
-    std::string pool;
+    std::string what;
     MonoTime until{};
     std::function<bool()> wanted{};  ///< whether asking again may help; empty: always
   };

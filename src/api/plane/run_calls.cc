@@ -99,6 +99,13 @@ Answer<PlaneReply> GetRuns(Asked& asked) {
 Answer<PlaneReply> GetRun(Asked& asked) {
   const std::uint64_t from = WRIT_ANSWER(NumberIn(asked, "from", 0));
   const std::uint64_t limit = WRIT_ANSWER(NumberIn(asked, "limit", plane::kEventsMax));
+  const std::uint64_t wait_ms = WRIT_ANSWER(NumberIn(asked, "waitMs", 0));
+  if (wait_ms > kWaitMsMax) return plane::InvalidRequest({fmt::format("waitMs: must be at most {}", kWaitMsMax)});
+  if (wait_ms > 0) {
+    const auto row = asked.core.store.GetRun(asked.parameter(0));
+    if (row && !storage::IsTerminal(row->status))
+      asked.waiting = {fmt::format("/{}", asked.parameter(0)), asked.core.clock.Mono() + Millis{static_cast<std::int64_t>(wait_ms)}};
+  }
   return JsonReply(WRIT_ANSWER(plane::ViewRun(asked.core, asked.parameter(0), from, limit)));
 }
 
@@ -133,7 +140,7 @@ Answer<PlaneReply> GetMetrics(Asked& asked) {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/runs", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetRuns},
     {"POST", "/v1/runs", Capability::kRunsCreate, Body::kJson, Effect::kWrites, PostRun, false, PrepareSubmission},
-    {"GET", "/v1/runs/{run}", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetRun},
+    {"GET", "/v1/runs/{run}", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetRun, /*may_wait=*/true},
     {"POST", "/v1/runs/{run}/approve", Capability::kRunsApprove, Body::kJson, Effect::kWrites, PostApprove},
     {"POST", "/v1/runs/{run}/deny", Capability::kRunsApprove, Body::kJson, Effect::kWrites, PostDeny},
     {"POST", "/v1/runs/{run}/cancel", Capability::kRunsCancel, Body::kJson, Effect::kWrites, PostCancel},

@@ -11,7 +11,6 @@ namespace {
 using canon::Json;
 using plane::Capability;
 
-constexpr std::uint64_t kWaitMsMax = 30000;
 constexpr Millis kHeartbeat{2000};  ///< at most: a runner hears in its answer that its run is to stop
 constexpr std::size_t kOfferListMax = 32;
 constexpr std::size_t kHostTextMax = 256;
@@ -105,8 +104,11 @@ std::string ClaimText(const plane::ClaimedRun& claimed, bool extension) {
   }
   text += "],\"secrets\":";
   Json secrets = Json::MakeArray();
-  for (const auto& [name, value] : claimed.secrets)
-    secrets.Append(Json::Of({{"name", name}, {"value", value.text()}}));
+  for (const auto& secret : claimed.secrets) {
+    Json one = Json::Of({{"name", secret.name}, {"value", secret.value.text()}});
+    if (!secret.host.empty()) one.Set("writ", Json::Of({{"v", 1}, {"host", secret.host}}));
+    secrets.Append(std::move(one));
+  }
   text += canon::Compact(secrets);
   if (extension)
     text += fmt::format(",\"writ\":{{\"v\":1,\"leaseMs\":{},\"heartbeatMs\":{},\"attempt\":{}}}", claimed.lease.count(),
@@ -126,6 +128,8 @@ Answer<PlaneReply> Claim(Asked& asked) {
     offer.extension = true;
     offer.tiers = Names(reader, *writ, "tiers");
     offer.agents = Names(reader, *writ, "agents");
+    const Json* hosts = writ->Find("secretHosts");
+    offer.secret_hosts = hosts != nullptr && hosts->is_bool() && hosts->boolean();
     auto labels = plane::ReadLabels(writ->Find("labels"));
     if (!labels) reader.Issue("writ.labels: " + labels.error().what);
     else offer.labels = *std::move(labels);
@@ -151,10 +155,23 @@ Answer<PlaneReply> Claim(Asked& asked) {
   return Nothing();
 }
 
+/// A runner that is about to stop has its waiting claims answered, so that none is given a run in the moment it hangs up.
+Answer<PlaneReply> EndClaims(Asked& asked) {
+  BodyReader reader(*asked.body);
+  const std::string token = reader.Text("runnerToken", 1, 4096);
+  const std::string pool = reader.Text("pool", 1, 4096);
+  WRIT_ANSWER(reader.Finish());
+  const auto runner = WRIT_ANSWER(plane::RunnerOfToken(asked.core, token, pool));
+  asked.caller = runner.id;
+  asked.core.waits_no_more(runner.id);
+  return JsonReply(Json::Of({{"ok", true}}));
+}
+
 constexpr Route kRoutes[] = {
     {"POST", "/v1/runners/enroll", Capability::kNone, Body::kJson, Effect::kWrites, Enroll},
     {"GET", "/v1/runners", Capability::kRunnersRead, Body::kIgnored, Effect::kReads, ListRunners},
     {"POST", "/v1/claims", Capability::kNone, Body::kJson, Effect::kWrites, Claim, /*may_wait=*/true},
+    {"POST", "/v1/claims/end", Capability::kNone, Body::kJson, Effect::kReads, EndClaims},
 };
 
 }  // namespace

@@ -73,10 +73,11 @@ class ServiceTest : public testing::Test {
                          .enroll_token = kEnroll,
                          .clock = clock_.get(),
                          .fault_hook = fault_hook_};
-    options.secrets = [this](std::string_view name) -> Result<std::optional<crypto::SecretBytes>> {
+    options.secrets = [this](std::string_view name) -> Result<std::optional<plane::ReleasableSecret>> {
+      if (lookup_) return lookup_(name);
       const auto found = secrets_.find(std::string(name));
       if (found == secrets_.end()) return std::nullopt;
-      return crypto::SecretBytes::CopyOf(AsBytes(found->second));
+      return plane::ReleasableSecret(crypto::SecretBytes::CopyOf(AsBytes(found->second)));
     };
     options.log = [this](std::string_view text) { logged_.emplace_back(text); };
     return options;
@@ -187,6 +188,7 @@ class ServiceTest : public testing::Test {
   sys::TemporaryDirectory temporary_ = *sys::TemporaryDirectory::Create(testing::TempDir(), "service");
   std::unique_ptr<SharedClock> clock_ = std::make_unique<SharedClock>(*ParseTimestamp("2026-03-01T12:00:00.000Z"));
   std::map<std::string, std::string> secrets_{{"TOK", "s3cr3t"}};
+  plane::SecretLookup lookup_;  ///< instead of secrets_, when it is set
   std::vector<std::string> logged_;
   std::function<void(std::string_view)> fault_hook_;
   std::unique_ptr<PlaneService> service_;

@@ -192,6 +192,51 @@ TEST_F(PlaneServiceTest, AMissingSecretEndsTheRunWithAReceipt) {
   EXPECT_THAT(bundle.text, HasSubstr("secret_release_denied"));
 }
 
+TEST_F(PlaneServiceTest, ARunWhoseSecretIsStillFetchedKeepsItsPlace) {
+  const auto runner = Enrol();
+  std::atomic<bool> here = false;
+  lookup_ = [&](std::string_view) -> Result<std::optional<plane::ReleasableSecret>> {
+    if (!here) return Fail(Code::kDeadline, "vault:x#y is being read");
+    return plane::ReleasableSecret(crypto::SecretBytes::CopyOf(AsBytes(std::string_view("late value"))));
+  };
+  const std::string late = AddRun([](contract::Contract& draft) { draft.secrets = {{"TOK", "x"}}; });
+  const std::string fine = AddRun();
+  EXPECT_EQ(Claim(runner)->run_id, fine) << "nobody waits for it";
+  auto waiting = Send(ClaimCall(runner, 30000));
+  service_->Tick();
+  clock_->Advance(Millis{25});
+  service_->Tick();
+  EXPECT_EQ(waiting.wait_for(Millis{0}), std::future_status::timeout);
+  here = true;
+  clock_->Advance(Millis{25});
+  service_->Tick();
+  const Said said = Take(waiting);
+  ASSERT_NE(said.body.FindString("runId"), nullptr) << said.text;
+  EXPECT_EQ(*said.body.FindString("runId"), late);
+  EXPECT_THAT(said.text, HasSubstr(R"("secrets":[{"name":"TOK","value":"late value"}])"));
+}
+
+TEST_F(PlaneServiceTest, ASecretThatIsBoundToAHostGoesOnlyToRunnersThatKeepIt) {
+  const auto runner = Enrol();
+  lookup_ = [&](std::string_view) -> Result<std::optional<plane::ReleasableSecret>> {
+    return plane::ReleasableSecret(crypto::SecretBytes::CopyOf(AsBytes(std::string_view("bound value"))), "api.example.org");
+  };
+  const auto add = [&] { return AddRun([](contract::Contract& draft) { draft.secrets = {{"TOK", "x"}}; }); };
+  const std::string first = add();
+  EXPECT_FALSE(Claim(runner, Ours()));
+  EXPECT_EQ(RowOf(first).status, storage::RunStatus::kFailed);
+  const Said bundle = Get("/v1/runs/" + first + "/bundle");
+  EXPECT_THAT(bundle.text, HasSubstr("secret_release_denied"));
+  EXPECT_THAT(bundle.text, HasSubstr("is bound to api.example.org"));
+  EXPECT_THAT(bundle.text, testing::Not(HasSubstr("bound value")));
+  const std::string second = add();
+  Json keeps = Ours();
+  keeps.Set("secretHosts", true);
+  const Said said = Ask(ClaimCall(runner, 0, keeps));
+  EXPECT_EQ(*said.body.FindString("runId"), second);
+  EXPECT_THAT(said.text, HasSubstr(R"({"name":"TOK","value":"bound value","writ":{"v":1,"host":"api.example.org"}})"));
+}
+
 TEST_F(PlaneServiceTest, LongPollWakesForARun) {
   const auto runner = Enrol();
   auto first = Send(ClaimCall(runner, 30000)), second = Send(ClaimCall(runner, 30000));
@@ -205,6 +250,43 @@ TEST_F(PlaneServiceTest, LongPollWakesForARun) {
   clock_->Advance(Millis{1});
   service_->Tick();
   EXPECT_EQ(Take(second).text, R"({"empty":true})");
+}
+
+TEST_F(PlaneServiceTest, ALookAtARunCanWaitForItsEnd) {
+  const std::string id = AddRun(), other = AddRun();
+  const auto look = [&](const std::string& run, const char* wait_ms) {
+    return Send({.method = "GET", .path = "/v1/runs/" + run, .query = {{"waitMs", wait_ms}}, .authorization = std::string("Bearer ") + kAdmin,
+                 .address = "10.0.0.1"});
+  };
+  auto ends = look(id, "30000"), lasts = look(other, "30000"), refused = look(id, "30001"), unknown = look("run_0", "30000");
+  EXPECT_EQ(Take(refused).status, 400);
+  EXPECT_EQ(Take(unknown).status, 404);
+  EXPECT_EQ(ends.wait_for(Millis{0}), std::future_status::timeout);
+  ASSERT_EQ(Post("/v1/runs/" + id + "/cancel", Json::MakeObject(), kAdmin).status, 200);
+  EXPECT_EQ(*Take(ends).body.FindString("status"), "cancelled");
+  EXPECT_EQ(lasts.wait_for(Millis{0}), std::future_status::timeout);
+  clock_->Advance(Millis{30000});
+  service_->Tick();
+  EXPECT_EQ(*Take(lasts).body.FindString("status"), "created");
+  auto ended = look(id, "30000");
+  EXPECT_EQ(*Take(ended).body.FindString("status"), "cancelled");
+}
+
+TEST_F(PlaneServiceTest, ARunnerThatStopsHasItsClaimsAnswered) {
+  const auto runner = Enrol(), other = Enrol();
+  auto mine = Send(ClaimCall(runner, 30000)), theirs = Send(ClaimCall(other, 30000));
+  const auto end = [&](std::string_view token, std::string_view pool) {
+    return Post("/v1/claims/end", Json::Of({{"runnerToken", token}, {"pool", pool}}));
+  };
+  EXPECT_EQ(end("guessed", "default").status, 401);
+  EXPECT_EQ(end(runner.token, "elsewhere").status, 401);
+  EXPECT_EQ(mine.wait_for(Millis{0}), std::future_status::timeout);
+  const Said ended = end(runner.token, "default");
+  EXPECT_EQ(ended.status, 200) << ended.text;
+  EXPECT_EQ(Take(mine).text, R"({"empty":true})");
+  EXPECT_EQ(theirs.wait_for(Millis{0}), std::future_status::timeout);
+  const std::string id = AddRun();
+  EXPECT_EQ(*Take(theirs).body.FindString("runId"), id);
 }
 
 TEST_F(PlaneServiceTest, ARunIsNotGivenToAPeerThatHasGone) {

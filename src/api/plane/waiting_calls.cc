@@ -23,6 +23,18 @@ std::optional<MonoTime> WaitingCalls::NextEnd() const {
   return ends_.begin()->first;
 }
 
+std::vector<std::unique_ptr<Job>> WaitingCalls::TakeOf(std::string_view waiter) {
+  std::vector<std::unique_ptr<Job>> taken;
+  for (auto& [pool, places] : pools_) {
+    for (auto at = places.begin(); at != places.end();) {
+      const auto place = at++;
+      if (place->job->waiter == waiter) taken.push_back(Remove(places, place));
+    }
+  }
+  std::erase_if(pools_, [](const auto& entry) { return entry.second.empty(); });
+  return taken;
+}
+
 std::vector<std::unique_ptr<Job>> WaitingCalls::TakeEnded(MonoTime now, bool all) {
   std::vector<std::unique_ptr<Job>> taken;
   while (!ends_.empty() && (all || ends_.begin()->first <= now)) {

@@ -14,7 +14,7 @@
 
 namespace writ::api {
 
-/// Long polls: calls that have no answer yet, by pool, in order of arrival. Whatever many wait, a moment at which nothing
+/// Long polls: calls that have no answer yet, by pool, or by run (`/` and its id), in order of arrival. Whatever many wait, a moment at which nothing
 /// happens to them costs nothing. The plane's thread.
 class WaitingCalls {
  public:
@@ -30,6 +30,9 @@ class WaitingCalls {
   std::optional<MonoTime> NextEnd() const;
   /// Takes out the calls that have waited long enough and those whose peer has gone; all of them with `all`.
   std::vector<std::unique_ptr<Job>> TakeEnded(MonoTime now, bool all);
+  /// Takes out the calls of one runner.
+  std::vector<std::unique_ptr<Job>> TakeOf(std::string_view waiter);
+  bool Has(std::string_view pool) const { return pools_.contains(pool); }
   /// Takes out, of a pool, the calls whose peer has gone and those that are wanted now (Job::wanted), and calls `ask` with
   /// each in order while that returns true. The others keep their places, and those that `ask` puts back come last.
   template <class Ask>

@@ -123,7 +123,7 @@ Result<std::string> InitialiseHome(const ServeSettings& settings, const crypto::
 
 plane::SecretLookup SecretsOf(const std::string& state, std::shared_ptr<const secrets::Credentials> credentials, const EnvLookup& env) {
   const auto stored = std::make_shared<plane::SecretLookup>(api::StoredSecrets(state, credentials, env));
-  return [state, credentials = std::move(credentials), stored](std::string_view name) -> Result<std::optional<crypto::SecretBytes>> {
+  return [state, credentials = std::move(credentials), stored](std::string_view name) -> Result<std::optional<plane::ReleasableSecret>> {
     if (::access((state + "/" + secrets::kStoreFile).c_str(), F_OK) == 0) return (*stored)(name);
     return FromOriginalStore(state + "/secrets.enc", name, state, credentials->master);
   };

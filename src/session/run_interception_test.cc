@@ -1,9 +1,9 @@
-#include "api/run_interception.h"
+#include "session/run_interception.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace writ::api {
+namespace writ::session {
 namespace {
 
 using testing::Contains;
@@ -55,4 +55,4 @@ TEST(RunInterception, TheJobTrustsTheRunsAuthorityWhereItHasNoOtherWish) {
 }
 
 }  // namespace
-}  // namespace writ::api
+}  // namespace writ::session

@@ -10,7 +10,7 @@
 #include "policy/egress.h"
 #include "secrets/edge_secret.h"
 
-namespace writ::api {
+namespace writ::session {
 
 /// Whether these rules and secrets need the requests of some host to be read inside TLS.
 bool NeedsInterception(const policy::EgressRules& rules, const std::vector<secrets::EdgeSecret>& secrets);
@@ -25,4 +25,4 @@ Result<> CheckWayTo(const std::vector<secrets::EdgeSecret>& secrets, bool networ
 Result<std::shared_ptr<const egress::Interception>> MakeInterception(std::vector<secrets::EdgeSecret> secrets, WallTime now,
                                                                      isolation::SessionSpec& spec);
 
-}  // namespace writ::api
+}  // namespace writ::session

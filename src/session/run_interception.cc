@@ -1,4 +1,4 @@
-#include "api/run_interception.h"
+#include "session/run_interception.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "net/host_name.h"
 #include "sys/file.h"
 
-namespace writ::api {
+namespace writ::session {
 namespace {
 
 constexpr const char* kHostRoots = "/etc/ssl/certs/ca-certificates.crt";
@@ -33,7 +33,7 @@ bool NeedsInterception(const policy::EgressRules& rules, const std::vector<secre
 
 Result<> CheckWayTo(const std::vector<secrets::EdgeSecret>& secrets, bool network_asked, const policy::EgressRules& rules) {
   for (const auto& secret : secrets) {
-    const auto host = WRIT_TRY("--secret " + secret.name, net::NormaliseHost(secret.host));
+    const auto host = WRIT_TRY("secret " + secret.name, net::NormaliseHost(secret.host));
     if (network_asked && policy::DecideName(rules, host).allowed) continue;
     return Fail(Code::kInvalid, "--secret: {} is only put into requests to {}, and this run has no way there; add --net {}:{}", secret.name,
                 secret.host, secret.host, kHttps);
@@ -62,4 +62,4 @@ Result<std::shared_ptr<const egress::Interception>> MakeInterception(std::vector
   return interception;
 }
 
-}  // namespace writ::api
+}  // namespace writ::session
