@@ -93,7 +93,10 @@ MonoTime Heartbeat::ends() {
   return ends_;
 }
 
-bool Heartbeat::Alive() { return steady_clock::now() < ends(); }
+bool Heartbeat::Alive() {
+  const std::lock_guard hold(mutex_);
+  return !over_ && steady_clock::now() < ends_;
+}
 
 Verdict Heartbeat::verdict() {
   const std::lock_guard hold(mutex_);
@@ -102,7 +105,10 @@ Verdict Heartbeat::verdict() {
 }
 
 /// Whether the claim ends so soon that nothing may go on under it.
-bool Heartbeat::Ending() const { return steady_clock::now() + kMargin >= ends_; }
+bool Heartbeat::Ending() {
+  over_ = over_ || steady_clock::now() + kMargin >= ends_;
+  return over_;
+}
 
 /// One beat; `hold` is let go meanwhile.
 Result<> Heartbeat::Beat(std::unique_lock<std::mutex>& hold) {

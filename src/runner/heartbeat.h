@@ -52,7 +52,8 @@ class Heartbeat {
   void Refused(std::string reason);
   std::string token();
   MonoTime ends();
-  /// Whether the claim can still be used.
+  /// Whether the claim can still be used. Once it was seen to end it cannot, whatever arrives late: the plane may have
+  /// heard of the run all the while, and must not be told of an end that only this side saw.
   bool Alive();
   Verdict verdict();
 
@@ -60,7 +61,7 @@ class Heartbeat {
 
  private:
   void Keep(const std::stop_token& stop);
-  bool Ending() const;
+  bool Ending();
   Result<> Beat(std::unique_lock<std::mutex>& hold);
 
   Lines& lines_;
@@ -74,6 +75,7 @@ class Heartbeat {
   std::string token_;
   MonoTime ends_;       ///< the claim, unless it is renewed; by the plane's own count it is not over before
   MonoTime next_beat_;
+  bool over_ = false;   ///< it was seen to end
   Verdict verdict_;
   std::jthread keeper_;
 };

@@ -140,6 +140,7 @@ auto Uplink::Insist(Call call) -> decltype(call()) {
   std::unique_lock hold(mutex_);
   std::optional<MonoTime> patience;
   for (Millis backoff = times_.first_backoff;; backoff = std::min(backoff * 2, Heartbeat::kBackoffMax)) {
+    if (!heart_.Alive()) return Fail(Code::kDeadline, "the claim ended: the plane could not be reached in time");
     auto result = call();
     if (result) return result;
     if (!patience) patience = std::chrono::steady_clock::now() + claim_life_;
