@@ -64,6 +64,7 @@ Result<Entry> ReadEntry(Cursor& cursor) {
   entry.state.mode = WRIT_TRY("mode", cursor.NumberUntil<std::uint32_t>(' ', 8));
   entry.state.bytes = WRIT_TRY("bytes", cursor.NumberUntil<std::uint64_t>(' ', 10));
   const std::string_view hash = WRIT_TRY("digest", cursor.Until('\0'));
+  if (hash.empty()) return Fail(Code::kInvalid, "an entry without a digest says so by -");
   if (hash != "-") entry.state.sha256 = hash;
   entry.path = WRIT_TRY("path", cursor.Until('\0'));
   entry.state.target = WRIT_TRY("target", cursor.Until('\0'));

@@ -58,6 +58,7 @@ TEST(Listing, Attack31_WhatNoDirectoryHasIsRefused) {
       {"a device", Line("device 666 0 -", "a"), "no kind of entry"},
       {"a mode that is none", Line("file 10000 3 " + kHash, "a"), "mode"},
       {"a mode that is no number", Line("file 9 3 " + kHash, "a"), "no number"},
+      {"an empty digest", Line("directory 755 0 ", "a"), "by -"},
       {"bytes with a sign", Line("file 444 -3 " + kHash, "a"), "no number"},
       {"bytes with a zero before", Line("file 444 03 " + kHash, "a"), "no number"},
       {"too many bytes", Line("file 444 99999999999999999999 " + kHash, "a"), "no number"},
