@@ -146,7 +146,7 @@ Result<std::optional<Claim>> Runner::State::LongPoll(const std::stop_token& stop
   const std::lock_guard hold(mutex);
   polling = false;
   changed.notify_all();
-  if (!claim && stop.stop_requested() && (*poll_line)->http().cancelled()) return std::optional<Claim>();
+  if (!claim && stop.stop_requested() && poll_line && (*poll_line)->http().cancelled()) return std::optional<Claim>();
   return claim;
 }
 
