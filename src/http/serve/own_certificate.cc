@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/freed_by.h"
 #include "base/ids.h"
 
 namespace writ::http {
@@ -16,13 +17,6 @@ namespace {
 
 constexpr std::chrono::hours kClockSkew{1}, kLife{24 * 3650};
 
-template <auto kFree>
-struct FreedBy {
-  template <class T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
 using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
 using Memory = std::unique_ptr<BIO, FreedBy<BIO_free>>;
