@@ -3,8 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <stop_token>
+#include <thread>
 
 #include "base/escape.h"
 #include "base/units.h"
@@ -114,6 +117,31 @@ sigset_t EndSignals() {
   return signals;
 }
 
+/// Waits for a signal on a thread of its own, so that one ends the enrolment too.
+class EndWatch {
+ public:
+  /// The signals are blocked already.
+  explicit EndWatch(const sigset_t& signals)
+      : thread_([this, signals] {
+          int received = 0;
+          ::sigwait(&signals, &received);
+          if (over_) return;
+          std::fputs("runner: no more claims; what is running ends first\n", stderr);
+          source_.request_stop();
+        }) {}
+  ~EndWatch() {
+    over_ = true;
+    if (thread_.joinable()) ::pthread_kill(thread_.native_handle(), SIGTERM);  // sigwait takes it
+  }
+  std::stop_token token() const { return source_.get_token(); }
+  void Wait() { thread_.join(); }
+
+ private:
+  std::atomic<bool> over_ = false;
+  std::stop_source source_;
+  std::jthread thread_;
+};
+
 }  // namespace
 
 std::string_view CommandUsage() { return kUsage; }
@@ -183,15 +211,18 @@ int CommandMain(std::span<const std::string_view> arguments, const EnvLookup& en
   ::signal(SIGPIPE, SIG_IGN);
   auto runner = Runner::Create(std::move(settings->options));
   if (!runner) return Complain(runner.error(), 1);
+  EndWatch watch(signals);
   if (settings->once) {
-    const auto ran = (*runner)->RunOnce();
+    const auto ran = (*runner)->RunOnce(watch.token());
     if (!ran) return Complain(ran.error(), 1);
     return *ran ? 0 : kNothingWaited;
   }
-  if (auto started = (*runner)->Start(); !started) return Complain(started.error(), 1);
-  int received = 0;
-  ::sigwait(&signals, &received);
-  std::fputs("runner: no more claims; what is running ends first\n", stderr);
+  if (auto started = (*runner)->Start(watch.token()); !started) {
+    if (!watch.token().stop_requested()) return Complain(started.error(), 1);
+    std::fputs("runner: stopped before it was enrolled\n", stderr);
+    return 0;
+  }
+  watch.Wait();
   (*runner)->Stop();
   return 0;
 }

@@ -1,7 +1,5 @@
 #include "runner/enrol.h"
 
-#include <thread>
-
 #include "base/escape.h"
 
 namespace writ::runner {
@@ -25,7 +23,7 @@ Result<std::string> Member(const Json& answer, std::string_view name) {
 
 }  // namespace
 
-Result<Identity> Enrol(const Options& options, Lines& lines) {
+Result<Identity> Enrol(const Options& options, remote::PlaneConnection& plane) {
   auto known = WRIT_TRY("runner directory", ReadIdentity(options.dir));
   if (known) {
     if (known->pool != options.pool)
@@ -40,10 +38,9 @@ Result<Identity> Enrol(const Options& options, Lines& lines) {
                                  {"publicKeyPem", key.public_key().Pem()},
                                  {"pool", options.pool},
                                  {"writ", Json::Of({{"v", 1}, {"labels", LabelsJson(options)}})}});
-  const auto line = WRIT_TRY("plane", lines.Take());
   const Deadline until = Deadline::After(options.enroll_patience);
   for (;;) {
-    const auto answer = line->Post("/v1/runners/enroll", request, kCallTimeout);
+    const auto answer = plane.Post("/v1/runners/enroll", request, kCallTimeout);
     if (answer) {
       Identity identity{.runner_id = WRIT_TRY("enrol", Member(*answer, "runnerId")),
                         .runner_token = WRIT_TRY("enrol", Member(*answer, "runnerToken")),
@@ -59,10 +56,10 @@ Result<Identity> Enrol(const Options& options, Lines& lines) {
       WRIT_TRY("enrol", StoreIdentity(options.dir, identity));
       return identity;
     }
-    const bool unreachable = line->last_answer().status == 0 &&
+    const bool unreachable = plane.last_answer().status == 0 &&
                              (answer.error().code == Code::kUnavailable || answer.error().code == Code::kDeadline);
     if (!unreachable || until.Passed()) return std::unexpected(Error(answer.error()).Doing("enrol"));
-    std::this_thread::sleep_for(options.enroll_retry);
+    if (auto waited = plane.http().Pause(options.enroll_retry); !waited) return std::unexpected(std::move(waited).error().Doing("enrol"));
   }
 }
 

@@ -45,7 +45,8 @@ Result<> CheckOptions(const runner::Options& options) {
 struct Runner::State {
   explicit State(runner::Options given) : options(std::move(given)) {}
 
-  Result<> EnsureEnrolled();
+  Result<> EnsureEnrolled(const std::stop_token& stop);
+  Result<runner::Identity> Enrol(const std::stop_token& stop);
   Result<std::optional<Claim>> ClaimOne(Millis wait, bool& long_polled);
   Result<> Carry(Claim claim);
   void Poll(const std::stop_token& stop);
@@ -77,13 +78,30 @@ struct Runner::State {
   std::list<Worker> workers;  ///< guarded by mutex
   std::size_t busy = 0;       ///< guarded by mutex
   bool polling = false;       ///< guarded by mutex: a claim of `poller` is under way
-  std::jthread poller;
+  remote::PlaneConnection* enrolling = nullptr;  ///< guarded by mutex: for Cancel
+  std::jthread poller;  ///< guarded by mutex
   std::atomic<bool> started = false;
 };
 
-Result<> Runner::State::EnsureEnrolled() {
+Result<runner::Identity> Runner::State::Enrol(const std::stop_token& stop) {
+  const auto line = WRIT_TRY("plane", lines->Take());
+  const auto set = [&](remote::PlaneConnection* connection) {
+    const std::lock_guard hold(mutex);
+    enrolling = connection;
+  };
+  set(&*line);
+  auto found = [&] {
+    const std::stop_callback ended(stop, [&] { line->Cancel(); });
+    return runner::Enrol(options, *line);
+  }();
+  set(nullptr);
+  if (!found && line->http().cancelled()) return Fail(Code::kUnavailable, "stopped before it was enrolled");
+  return found;
+}
+
+Result<> Runner::State::EnsureEnrolled(const std::stop_token& stop) {
   if (identity) return {};
-  auto found = runner::Enrol(options, *lines);
+  auto found = Enrol(stop);
   if (!found) return std::unexpected(std::move(found).error());  // said as the original says it
   plane_key = WRIT_TRY("plane", runner::PlaneKeyOf(options, *found));
   identity = *std::move(found);
@@ -215,10 +233,10 @@ Result<std::unique_ptr<Runner>> Runner::Create(runner::Options options) {
   return std::unique_ptr<Runner>(new Runner(std::move(state)));
 }
 
-Result<> Runner::EnsureEnrolled() { return state_->EnsureEnrolled(); }
+Result<> Runner::EnsureEnrolled(const std::stop_token& stop) { return state_->EnsureEnrolled(stop); }
 
-Result<bool> Runner::RunOnce() {
-  if (auto enrolled = state_->EnsureEnrolled(); !enrolled) return std::unexpected(std::move(enrolled).error());
+Result<bool> Runner::RunOnce(const std::stop_token& stop) {
+  if (auto enrolled = state_->EnsureEnrolled(stop); !enrolled) return std::unexpected(std::move(enrolled).error());
   bool long_polled = false;
   auto claim = state_->ClaimOne(Millis{0}, long_polled);
   if (!claim) return std::unexpected(std::move(claim).error());
@@ -227,21 +245,29 @@ Result<bool> Runner::RunOnce() {
   return true;
 }
 
-Result<> Runner::Start() {
+Result<> Runner::Start(const std::stop_token& stop) {
   if (state_->started) return Fail(Code::kInvalid, "the runner was started already");
-  if (auto enrolled = state_->EnsureEnrolled(); !enrolled) return std::unexpected(std::move(enrolled).error());
+  if (auto enrolled = state_->EnsureEnrolled(stop); !enrolled) return std::unexpected(std::move(enrolled).error());
   state_->started = true;
   const auto& own = *state_->identity;
   state_->options.say(fmt::format("runner {} of pool {} waits for runs of {}", own.runner_id, own.pool, state_->options.plane_url));
-  state_->poller = std::jthread([state = state_.get()](const std::stop_token& stop) { state->Poll(stop); });
+  const std::lock_guard hold(state_->mutex);
+  state_->poller = std::jthread([state = state_.get()](const std::stop_token& stopped) { state->Poll(stopped); });
   return {};
 }
 
 void Runner::Stop() {
-  if (!state_ || !state_->poller.joinable()) return;
-  state_->poller.request_stop();
+  if (!state_) return;
+  std::jthread poller;
+  {
+    const std::lock_guard hold(state_->mutex);
+    if (state_->enrolling != nullptr) state_->enrolling->Cancel();
+    poller = std::move(state_->poller);
+  }
+  if (!poller.joinable()) return;
+  poller.request_stop();
   state_->EndPoll();
-  state_->poller.join();
+  poller.join();
   std::list<State::Worker> left;
   {
     const std::lock_guard hold(state_->mutex);

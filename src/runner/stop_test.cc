@@ -71,6 +71,45 @@ TEST_F(StopTest, HangsUpOnAPlaneThatDoesNotKnowTheCall) {
   StartAndStop();
 }
 
+TEST_F(StopTest, EndsAnEnrolmentThatIsTriedAgain) {
+  Options options = MakeOptions();
+  options.enroll_retry = options.enroll_patience = Millis{60'000};
+  std::atomic<int> asked = 0;
+  plane_->before = [&](const std::string&, const std::string&, const std::string&) {
+    ++asked;
+    return ScriptedReply{.status = 200, .body = "", .drop = true};
+  };
+  auto runner = Make(std::move(options));
+  const Deadline limit = Deadline::After(Millis{20'000});
+  std::optional<Result<>> started;
+  {
+    const std::jthread starter([&] { started = runner->Start(); });
+    while (asked == 0 && !limit.Passed()) std::this_thread::sleep_for(Millis{1});
+    runner->Stop();
+  }
+  EXPECT_FALSE(limit.Passed()) << "it waited for the next attempt";
+  EXPECT_EQ(asked, 1);
+  ASSERT_FALSE(*started);
+  EXPECT_EQ(started->error().what, "stopped before it was enrolled");
+  EXPECT_FALSE(runner->running());
+  plane_->before = nullptr;
+  EXPECT_TRUE(runner->Start()) << "another connection enrols";
+}
+
+TEST_F(StopTest, ATokenEndsAnEnrolmentBeforeItBegins) {
+  Options options = MakeOptions();
+  options.enroll_retry = options.enroll_patience = Millis{60'000};
+  plane_->Vanish();
+  auto runner = Make(std::move(options));
+  std::stop_source ended;
+  ended.request_stop();
+  const Deadline limit = Deadline::After(Millis{20'000});
+  const auto ran = runner->RunOnce(ended.get_token());
+  EXPECT_FALSE(limit.Passed()) << "it waited for the next attempt";
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, Code::kUnavailable);
+}
+
 TEST_F(StopTest, CanBeStartedAgain) {
   Options options = MakeOptions();
   options.poll_wait = kPoll;

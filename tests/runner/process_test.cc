@@ -56,6 +56,25 @@ TEST_F(RunnerProcess, SigtermLetsWhatRunsEndAndReportsIt) {
   EXPECT_EQ(LogOf(id), "done\n");
 }
 
+TEST_F(RunnerProcess, SigtermEndsAnEnrolmentThatIsTriedAgain) {
+  std::atomic<int> asked = 0;
+  plane_->before = [&](const std::string&, const std::string&, const std::string&) {
+    ++asked;
+    return ScriptedReply{.status = 200, .body = "", .drop = true};
+  };
+  for (const bool once : {false, true}) {
+    asked = 0;
+    auto arguments = Arguments();
+    if (once) arguments.push_back("--once");
+    const pid_t child = Spawn(arguments);
+    const Deadline limit = Deadline::After(Millis{20'000});
+    while (asked == 0 && !limit.Passed()) std::this_thread::sleep_for(Millis{1});
+    ASSERT_EQ(::kill(child, SIGTERM), 0);
+    EXPECT_EQ(ExitOf(child), once ? 1 : 0);
+    EXPECT_FALSE(limit.Passed()) << "it went on trying";
+  }
+}
+
 TEST_F(RunnerProcess, KilledInTheMiddleItsSuccessorReportsTheEnd) {
   script_.steps = {fake::Sleep{Millis{60'000}}};
   const std::string id = plane_->AddRun({});
