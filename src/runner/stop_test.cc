@@ -1,7 +1,11 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <chrono>
+#include <filesystem>
 
+#include "egress/certificate_authority.h"
 #include "runner/runner_fixture_for_test.h"
 
 namespace writ::runner {
@@ -34,6 +38,15 @@ class StopTest : public RunnerTest {
     runner->Stop();
     EXPECT_LT(steady_clock::now() - began, kPoll / 2) << "it waited for the plane";
     EXPECT_FALSE(Said("error"));
+  }
+
+  /// Descriptors of this process that are open on `file`.
+  static int OpenCount(const std::string& file) {
+    int count = 0;
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", failed))
+      count += std::filesystem::read_symlink(entry.path(), failed) == file;
+    return count;
   }
 
   std::atomic<int> claims_ = 0;
@@ -108,6 +121,47 @@ TEST_F(StopTest, ATokenEndsAnEnrolmentBeforeItBegins) {
   EXPECT_FALSE(limit.Passed()) << "it waited for the next attempt";
   ASSERT_FALSE(ran);
   EXPECT_EQ(ran.error().code, Code::kUnavailable);
+}
+
+/// Certificate files are read when a connection is made, so a FIFO in their place holds a runner up that has none.
+TEST_F(StopTest, IsStoppedWhileItHasNoConnectionToClaimOver) {
+  ASSERT_TRUE(Make()->EnsureEnrolled());
+  const sys::UniqueFd deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));  // accepts, and answers no handshake
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(deaf.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(deaf.get(), 8), 0);
+  ASSERT_EQ(::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+
+  const std::string file = temporary_.path() + "/authorities";
+  const auto authority = egress::CertificateAuthority::Make(SystemClock().Now());
+  ASSERT_TRUE(authority);
+  ASSERT_TRUE(sys::WriteFileAtomic(file, (*authority)->certificate_pem(), 0600));
+  Options options = MakeOptions();
+  options.plane_url = fmt::format("https://127.0.0.1:{}", ntohs(address.sin_port));
+  options.ca_file = file;
+  auto runner = Make(std::move(options));
+  ASSERT_TRUE(runner->Start());
+  pollfd asked{deaf.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&asked, 1, 20'000), 1) << "it did not claim";
+  ASSERT_EQ(::unlink(file.c_str()), 0);
+  runner->Stop();  // hangs up: this connection is not used again
+
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  ASSERT_TRUE(runner->Start());
+  const Deadline limit = Deadline::After(Millis{20'000});
+  sys::UniqueFd writer;
+  while (!writer.valid() && !limit.Passed()) writer = sys::UniqueFd(::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_TRUE(writer.valid()) << "it made no connection";
+  std::jthread stopper([&] { runner->Stop(); });
+  // Who stops wants a connection too, after the claim was told to end: the writer and two readers then.
+  while (OpenCount(file) < 3 && !limit.Passed()) std::this_thread::sleep_for(Millis{1});
+  writer.Reset();
+  stopper.join();
+  EXPECT_FALSE(limit.Passed());
+  EXPECT_TRUE(Said("trusted certificates"));
 }
 
 TEST_F(StopTest, CanBeStartedAgain) {
