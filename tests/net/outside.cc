@@ -156,11 +156,12 @@ Ended Outside::Host(const std::vector<std::string>& argv) const {
   return machine_.Start({argv.begin() + 1, argv.end()}, Options(), argv[0]).Wait();
 }
 
-Ended Outside::Writ(const std::vector<std::string>& arguments) const {
+cli_test::Process Outside::Start(const std::vector<std::string>& arguments, const std::string& program, std::string state) const {
   auto options = Options();
   // The certificate is what `writ` itself believes when it speaks TLS to the servers; a job does not see the variable.
   options.env = {{"HOME", machine_.File("home")},
-                 {"WRIT_STATE", machine_.File("home/state")},
+                 {"XDG_CONFIG_HOME", Home("config")},
+                 {"WRIT_STATE", state.empty() ? Home("state") : std::move(state)},
                  {"SSL_CERT_FILE", File("cert.pem")}};
   if (const auto user = TestUser()) {
     options.in_child = [enter = options.in_child, user = *user] {
@@ -168,7 +169,7 @@ Ended Outside::Writ(const std::vector<std::string>& arguments) const {
       if (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(94);
     };
   }
-  return machine_.Start(arguments, options).Wait();
+  return machine_.Start(arguments, options, program);
 }
 
 std::vector<std::string> Job::attempts() const {
@@ -201,22 +202,26 @@ std::optional<Job::Use> Job::UseOf(const std::string& host, std::uint16_t port) 
   return std::nullopt;
 }
 
-Job RunJob(const Outside& outside, std::vector<std::string> options, const std::string& script) {
-  std::vector<std::string> arguments{"run", "-q", "--timeout", "100s"};
+Job RunJob(const Outside& outside, std::vector<std::string> options, const std::string& script, const std::vector<std::string>& where) {
+  const auto there = [&](std::vector<std::string> words) {
+    words.insert(words.end(), where.begin(), where.end());
+    return words;
+  };
+  std::vector<std::string> arguments = there({"run", "-q", "--timeout", "100s"});
   arguments.insert(arguments.end(), outside.accept().begin(), outside.accept().end());
   arguments.insert(arguments.end(), options.begin(), options.end());
   arguments.insert(arguments.end(), {"--", "/bin/sh", "-c", script});
   Job job{.ended = outside.Writ(arguments), .bundle = {}};
-  const auto list = canon::Parse(outside.Writ({"list", "--json", "-n", "1"}).out, canon::Mode::kStrict);
+  const auto list = canon::Parse(outside.Writ(there({"list", "--json", "-n", "1"})).out, canon::Mode::kStrict);
   const Json* runs = list ? list->Find("runs") : nullptr;
   if (!runs || !runs->is_array() || runs->array().empty()) {
     ADD_FAILURE() << "no run: status " << job.ended.status << ", " << job.ended.err;
     return job;
   }
   const std::string id = Member(runs->array()[0], "runId");
-  const Ended verified = outside.Writ({"verify", id});
+  const Ended verified = outside.Writ(there({"verify", id}));
   EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
-  const auto bundle = canon::Parse(outside.Writ({"bundle", id}).out, canon::Mode::kStrict);
+  const auto bundle = canon::Parse(outside.Writ(there({"bundle", id})).out, canon::Mode::kStrict);
   EXPECT_TRUE(bundle.has_value());
   if (bundle) job.bundle = *bundle;
   return job;

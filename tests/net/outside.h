@@ -30,7 +30,10 @@ class Outside {
   /// Runs a program of the host in this network; -1 is a failed test.
   cli_test::Ended Host(const std::vector<std::string>& argv) const;
   /// Runs `writ` in this network, as root or as the user WRIT_TEST_UID.
-  cli_test::Ended Writ(const std::vector<std::string>& arguments) const;
+  cli_test::Ended Writ(const std::vector<std::string>& arguments) const { return Start(arguments).Wait(); }
+  /// The same, of another program of bin/ or over another state directory, and not waited for.
+  cli_test::Process Start(const std::vector<std::string>& arguments, const std::string& program = "writ", std::string state = {}) const;
+  std::string Home(const std::string& name) const { return machine_.File("home/" + name); }  ///< that user's
   /// `--accept` words that a run here needs.
   const std::vector<std::string>& accept() const { return accept_; }
 
@@ -61,8 +64,9 @@ struct Job {
   std::string Receipt(std::string_view member) const;  ///< of receipt.writ; compact JSON
 };
 
-/// `writ run OPTIONS -- sh -c SCRIPT`.
-Job RunJob(const Outside& outside, std::vector<std::string> options, const std::string& script);
+/// `writ run WHERE OPTIONS -- sh -c SCRIPT`; `where` (`--plane NAME`) stands in the commands that ask for the evidence too.
+Job RunJob(const Outside& outside, std::vector<std::string> options, const std::string& script,
+           const std::vector<std::string>& where = {});
 
 /// Why a test with these programs cannot run, or nothing.
 std::string WhyNot(const std::vector<std::string>& programs);
