@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "contract/object_reader.h"
 #include "net/http_endpoint.h"
+#include "net/ip_address.h"
 #include "sys/file.h"
 
 namespace writ::client {
@@ -195,6 +196,18 @@ Result<crypto::SecretBytes> ReadTokenFile(const std::string& path) {
   return bytes;
 }
 
+namespace {
+
+/// Only addresses and the one name that never leaves the machine (RFC 6761 section 6.3): a name such as 127.example.org
+/// may lead anywhere.
+bool IsLoopback(std::string_view host) {
+  if (host == "localhost") return true;
+  const auto address = net::IpAddress::FromText(host);
+  return address && (host == "::1" || (address->is_v4() && host.starts_with("127.")));
+}
+
+}  // namespace
+
 Result<PlaneTarget> ResolvePlane(const PlaneChoice& choice, const PlaneSettings& settings, std::string_view token, const EnvLookup& env) {
   PlaneTarget target;
   PlaneEntry entry;
@@ -222,7 +235,7 @@ Result<PlaneTarget> ResolvePlane(const PlaneChoice& choice, const PlaneSettings&
   const net::HttpEndpoint endpoint = WRIT_TRY("plane", net::ParseBaseUrl(entry.url));
   target.url = entry.url;
   target.tls = endpoint.tls;
-  target.loopback = endpoint.host == "localhost" || endpoint.host == "::1" || endpoint.host.starts_with("127.");
+  target.loopback = IsLoopback(endpoint.host);
   target.ca_file = choice.ca_file.value_or(entry.ca_file);
   if (choice.client_cert_file.has_value() != choice.client_key_file.has_value())
     return Fail(Code::kInvalid, "--client-cert and --client-key come together");

@@ -103,6 +103,18 @@ TEST_F(PlaneSettingsTest, WhereThePlaneIs) {
   EXPECT_THAT(ResolvePlane({}, {}, "", Env({})).error().what, HasSubstr("writ plane login"));
 }
 
+TEST_F(PlaneSettingsTest, Attack19_ANameThatBeginsLikeAnAddressIsNotThisMachine) {
+  for (const auto& [url, loopback] : {std::pair{"http://127.0.0.1:1", true}, {"http://127.1.2.3:1", true}, {"http://[::1]:1", true},
+                                      {"http://localhost:1", true}, {"http://127.plane.example:1", false}, {"http://127.0.0.1.plane.example:1", false},
+                                      {"http://localhost.plane.example:1", false}, {"http://192.0.2.1:1", false}}) {
+    PlaneChoice choice;
+    choice.plane = url;
+    const auto target = ResolvePlane(choice, {}, "tok", Env({}));
+    ASSERT_TRUE(target) << url << ": " << target.error().what;
+    EXPECT_EQ(target->loopback, loopback) << url << ": in plain text the token goes to this machine only";
+  }
+}
+
 TEST_F(PlaneSettingsTest, TheOriginalsConfigurationIsReadWhereItsHomeIsNamed) {
   Write("config.json", R"({"version":"warrant.config.v2","planeUrl":"http://127.0.0.1:7172/","port":7172,"host":"127.0.0.1",)"
                        R"("adminToken":"adm-token","enrollToken":"e","requestedBy":"alice"})");
