@@ -106,7 +106,7 @@ Result<> Apply(CommandSettings& settings, std::string_view option, std::string_v
 }
 
 int Complain(const Error& error, int status) {
-  std::fputs(fmt::format("runner error: {}\n", error.what).c_str(), stderr);
+  std::fputs(fmt::format("runner error: {}\n", EscapeVisible(error.what)).c_str(), stderr);
   return status;
 }
 

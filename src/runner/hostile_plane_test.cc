@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "base/escape.h"
 #include "runner/runner_fixture_for_test.h"
 
 namespace writ::runner {
@@ -152,6 +153,26 @@ TEST_F(HostilePlane, AnswersThatAreNoClaimsAreErrors) {
     EXPECT_NE(said, "") << answer;
     EXPECT_NE(said, "(none)") << answer;
   }
+}
+
+TEST_F(HostilePlane, Attack14_WhatItSaysDoesNotReachTheOperatorsTerminalAsItIs) {
+  plane_->after = [](const std::string& path, ScriptedReply& reply) {
+    if (path != "/v1/runners/enroll") return;
+    auto json = *canon::Parse(reply.body, canon::Mode::kWire);
+    json.Set("runnerId", "rnr_\x1b]0;title\x07\x1b[2J");
+    reply.body = canon::Compact(json);
+  };
+  Options options = MakeOptions();
+  options.say = nullptr;  // as `writ runner` has it
+  testing::internal::CaptureStderr();
+  {
+    auto runner = Make(std::move(options));
+    EXPECT_TRUE(runner->Start());
+    runner->Stop();
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("waits for runs"));
+  EXPECT_EQ(said.find_first_of("\x1b\x07"), said.npos) << EscapeVisible(said);
 }
 
 TEST_F(HostilePlane, RefusedEventsStopTheRun) {

@@ -28,7 +28,8 @@ constexpr Millis kEndPoll{1000};   // for a plane to answer a claim that waits, 
 constexpr Millis kAskAgain{50};    // the claim may still have been on its way when the plane was asked to answer it
 constexpr int kEndCallsMax = 5;
 
-void SayToStandardError(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+/// What is said may quote the plane, and somebody may be looking at a terminal.
+void SayToStandardError(const std::string& line) { std::fputs((EscapeVisible(line) + "\n").c_str(), stderr); }
 
 Result<> CheckOptions(const runner::Options& options) {
   if (options.concurrency < 1 || options.concurrency > kConcurrencyMax)
@@ -120,8 +121,15 @@ Result<> Runner::State::EnsureEnrolled(const std::stop_token& stop) {
 }
 
 Result<std::optional<Claim>> Runner::State::ClaimOne(Millis wait, bool& long_polled) {
-  if (poll_line && (*poll_line)->http().cancelled()) poll_line.reset();
-  if (!poll_line) poll_line.emplace(WRIT_TRY("plane", lines->Take()));
+  if (!poll_line || (*poll_line)->http().cancelled()) {
+    const auto change = [&](std::optional<runner::Lines::Line> line) {
+      const std::lock_guard hold(mutex);  // EndPoll may be looking at it
+      poll_line.reset();
+      if (line) poll_line.emplace(*std::move(line));
+    };
+    change(std::nullopt);
+    change(WRIT_TRY("plane", lines->Take()));
+  }
   Json request = Json::Of({{"runnerToken", identity->runner_token}, {"pool", identity->pool}, {"writ", announcement}});
   if (wait > Millis{0}) request.Set("waitMs", wait.count());
   const auto began = std::chrono::steady_clock::now();
