@@ -34,6 +34,7 @@ constexpr Example kListExamples[] = {{"writ list -n 5", "the last five runs"},
 constexpr Option kGetOptions[] = {
     {.name = "out-dir", .letter = 'o', .kind = Kind::kDirectory, .value = "DIR", .help = "where to write",
      .fallback = "the current directory"},
+    {.name = "flagged", .help = "with --plane: also write files that your own tools might execute, such as git hooks; else nothing is"},
     kJson, kHelp,
 };
 constexpr OptionGroup kGetGroups[] = {{"Options", kGetOptions}, kPlaneGroup};

@@ -117,6 +117,11 @@ int GetFromPlane(Context& context, const std::string& directory) {
   const auto outputs = client::OutputsOf(link->plane(), evidence->bundle);
   if (!outputs) return Complain(context, outputs.error());
   const std::string_view only = context.operand(1);
+  const auto dangers = context.invocation.Has("flagged") ? std::vector<client::DangerousOutput>{} : client::DangersIn(*outputs, only);
+  if (!dangers.empty()) {
+    return Complain(context, Error{Code::kDenied, fmt::format("{}: {}; nothing was written{}: --flagged writes it too", dangers.front().path, dangers.front().why,
+                                                              dangers.size() > 1 ? fmt::format(" ({} more like it)", dangers.size() - 1) : "")});
+  }
   const bool nothing = outputs->empty() && only.empty();
   const auto written = nothing ? Result<>{} : client::WriteOutputs(link->plane(), *outputs, directory, only);
   if (!written) return Complain(context, written.error());

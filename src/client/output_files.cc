@@ -11,6 +11,7 @@
 #include "crypto/digest.h"
 #include "session/output_record.h"
 #include "sys/file.h"
+#include "workspace/danger.h"
 #include "workspace/release.h"
 
 namespace writ::client {
@@ -91,6 +92,23 @@ Result<std::vector<CollectedOutput>> OutputsOf(remote::PlaneConnection& plane, c
     if (declared.erase(output.name) == 0) return Fail(Code::kCorrupt, "output {:?} was not asked for, or is there twice", output.name);
   }
   return outputs;
+}
+
+std::vector<DangerousOutput> DangersIn(const std::vector<CollectedOutput>& outputs, std::string_view only) {
+  std::vector<DangerousOutput> dangers;
+  const auto look = [&](const std::string& path, const workspace::FileState& state) {
+    if (auto why = workspace::DangerOf(path, state); !why.empty() && path != only) dangers.push_back({path, std::move(why)});
+  };
+  for (const auto& output : outputs) {
+    if (!only.empty() && output.name != only) continue;
+    look(output.name, {.type = output.type, .mode = output.mode & 0777, .sha256 = {}, .target = {}});
+    for (const auto& entry : output.files.entries) {
+      // Links are not written, and no bit but those of permissions.
+      if (entry.state.type == EntryType::kFile)
+        look(output.name + "/" + entry.path, {.type = EntryType::kFile, .mode = entry.state.mode & 0777, .sha256 = {}, .target = {}});
+    }
+  }
+  return dangers;
 }
 
 Result<> WriteOutputs(remote::PlaneConnection& plane, const std::vector<CollectedOutput>& outputs, const std::string& directory,

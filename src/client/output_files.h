@@ -16,6 +16,14 @@ namespace writ::client {
 /// Errors: kCorrupt for a record that is not what chain and receipt say; those of PlaneConnection.
 Result<std::vector<workspace::CollectedOutput>> OutputsOf(remote::PlaneConnection& plane, const canon::Json& bundle);
 
+/// A file among the outputs that a tool of the caller might execute or obey by itself (workspace/danger.h).
+struct DangerousOutput {
+  std::string path, why;
+};
+/// Those that WriteOutputs would write, but for one that `only` names itself: what a run elsewhere is called to release is
+/// the word of whoever asked for it, and of the plane.
+std::vector<DangerousOutput> DangersIn(const std::vector<workspace::CollectedOutput>& outputs, std::string_view only = {});
+
 /// Fetches contents and writes outputs below `directory`, which is made when it is absent, exactly like a local run does
 /// (workspace::Release): nothing is written through a link, and content that is not what the record says not at all.
 /// `only`: one output's name, or empty for all.

@@ -116,6 +116,23 @@ TEST_F(OutputFiles, Attack28_NothingIsWrittenThroughALink) {
   EXPECT_NE(::access(Path("elsewhere/file").c_str(), F_OK), 0);
 }
 
+TEST_F(OutputFiles, Attack30_WhatToolsMightExecuteIsTold) {
+  const auto paths = [&](std::string_view only = {}) {
+    std::vector<std::string> found;
+    for (const auto& danger : DangersIn(outputs_, only)) {
+      EXPECT_NE(danger.why, "") << danger.path;
+      found.push_back(danger.path);
+    }
+    return found;
+  };
+  EXPECT_THAT(paths(), testing::IsEmpty());
+  outputs_[0].name = ".git/hooks/post-checkout";
+  outputs_[1].files.entries.push_back({"x/.envrc", {.type = EntryType::kFile, .mode = 0644, .links = 1, .bytes = 1, .sha256 = {}, .target = {}}});
+  EXPECT_THAT(paths(), testing::ElementsAre(".git/hooks/post-checkout", "site/x/.envrc"));
+  EXPECT_THAT(paths("site"), testing::ElementsAre("site/x/.envrc"));
+  EXPECT_THAT(paths(".git/hooks/post-checkout"), testing::IsEmpty()) << "the caller named it";
+}
+
 TEST_F(OutputFiles, Attack35_OtherContentIsNotTaken) {
   const auto outputs = OutputsOf(*connection_, Bundle());
   ASSERT_TRUE(outputs) << outputs.error().what;
