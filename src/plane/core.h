@@ -54,6 +54,7 @@ struct Settings {
   std::map<std::string, std::string> isolation_tiers{};  ///< name of the wire -> tier
   bool retention = false;
   std::size_t waiting_per_tenant_max = 10000;  ///< runs of one principal that nobody has claimed yet
+  std::size_t kinds_per_tenant_max = 256;      ///< of needs among those: each claim looks at every kind
   std::size_t parked_per_tenant_max = 1000;    ///< runs of one principal that wait for consent
   std::size_t parked_bytes_per_tenant_max = 256u << 20;  ///< of what those would run
 };

@@ -74,6 +74,9 @@ Answer<Submitted> SubmitRun(Core& core, Change& change, const storage::Principal
   const auto requirements = decision.ConsentRequirements();
   const std::string summary = canon::Compact(SummaryOf(draft, principal.name, requirements));
   if (decision.verdict == policy::Verdict::kAllow) {
+    if (core.queue.KindsOfTenant(principal.name) >= core.settings.kinds_per_tenant_max &&
+        !core.queue.HasKind(request.pool, NeedsOf(proposal, principal.name, core.settings.isolation_tiers)))
+      return Plain(429, fmt::format("runs of {} wait for too many different kinds of runners", principal.name));
     WRIT_ANSWER(change->CreateRun({run_id, storage::RunStatus::kCreated, change.now(), summary}));
     SignedRun run = WRIT_ANSWER(SignRun(*change, {core.keys.plane, core.keys.plane_pem, core.keys.decision_genesis, change.now()},
                                         std::move(draft), decision, std::nullopt));

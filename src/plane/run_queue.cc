@@ -22,6 +22,12 @@ std::map<std::string, std::string> LabelsOf(const Json& object) {
   return labels;
 }
 
+/// The text of needs whoever has them.
+std::string KindOf(RunNeeds needs) {
+  needs.tenant.clear();
+  return ToText(needs);
+}
+
 bool Contains(const std::vector<std::string>& list, std::string_view word) {
   return std::ranges::find(list, word) != list.end();
 }
@@ -108,9 +114,7 @@ void RunQueue::Add(WaitingRun run) {
 void RunQueue::Forget(const WaitingRun& run) {
   const auto pool = pools_.find(run.pool);
   const auto tenant = pool->second.tenants.find(run.needs.tenant);
-  RunNeeds kind_needs = run.needs;
-  kind_needs.tenant.clear();
-  const auto kind = tenant->second.kinds.find(ToText(kind_needs));
+  const auto kind = tenant->second.kinds.find(KindOf(run.needs));
   kind->second.waiting.erase(run.number);
   if (kind->second.waiting.empty()) tenant->second.kinds.erase(kind);
   if (tenant->second.kinds.empty()) pool->second.tenants.erase(tenant);
@@ -172,6 +176,22 @@ std::optional<WaitingRun> RunQueue::TakeNext(std::string_view pool, const Runner
 std::size_t RunQueue::CountOfTenant(std::string_view tenant) const {
   const auto found = per_tenant_.find(tenant);
   return found == per_tenant_.end() ? 0 : found->second;
+}
+
+std::size_t RunQueue::KindsOfTenant(std::string_view tenant) const {
+  std::size_t kinds = 0;
+  for (const auto& [name, pool] : pools_) {
+    const auto found = pool.tenants.find(tenant);
+    if (found != pool.tenants.end()) kinds += found->second.kinds.size();
+  }
+  return kinds;
+}
+
+bool RunQueue::HasKind(std::string_view pool, const RunNeeds& needs) const {
+  const auto found = pools_.find(pool);
+  if (found == pools_.end()) return false;
+  const auto tenant = found->second.tenants.find(needs.tenant);
+  return tenant != found->second.tenants.end() && tenant->second.kinds.contains(KindOf(needs));
 }
 
 bool RunQueue::HasWaiting(std::string_view pool) const { return pools_.contains(pool); }

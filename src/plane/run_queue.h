@@ -70,6 +70,10 @@ class RunQueue {
   bool Has(std::string_view id) const { return runs_.contains(std::string(id)); }
   std::size_t size() const { return runs_.size(); }
   std::size_t CountOfTenant(std::string_view tenant) const;
+  /// Kinds of need of a tenant in all pools: each claim looks at every one of them.
+  std::size_t KindsOfTenant(std::string_view tenant) const;
+  /// Whether a run of the tenant that `needs` names waits in the pool for just this.
+  bool HasKind(std::string_view pool, const RunNeeds& needs) const;
   bool HasWaiting(std::string_view pool) const;
   /// The first moment at which a waiting run is to be ended.
   std::optional<MonoTime> NextEnd() const;
@@ -85,7 +89,7 @@ class RunQueue {
     std::uint64_t served = 0;           ///< turn at which it was last given a run
   };
   struct Pool {
-    std::map<std::string, Tenant> tenants;
+    std::map<std::string, Tenant, std::less<>> tenants;
   };
   void Forget(const WaitingRun& run);
   /// The number of a tenant's oldest run that fits and has not expired, and its id.

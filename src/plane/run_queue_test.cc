@@ -50,6 +50,24 @@ TEST(RunQueue, NeverAnExpiredRun) {
   EXPECT_EQ(Next(queue, {}, kNow - Millis{1}), "run_1");
 }
 
+TEST(RunQueue, KnowsTheKindsOfNeedOfATenant) {
+  RunQueue queue;
+  const auto needs = [](std::string zone, std::string tenant = "r1") { return RunNeeds{.labels = {{"zone", std::move(zone)}}, .tenant = std::move(tenant)}; };
+  queue.Add(Waiting(1, "r1", needs("a")));
+  queue.Add(Waiting(2, "r1", needs("a")));
+  queue.Add(Waiting(3, "r1", needs("b")));
+  queue.Add(Waiting(4, "r2", needs("c")));
+  EXPECT_EQ(queue.KindsOfTenant("r1"), 2u);
+  EXPECT_EQ(queue.KindsOfTenant("r2"), 1u);
+  EXPECT_EQ(queue.KindsOfTenant("r3"), 0u);
+  EXPECT_TRUE(queue.HasKind("default", needs("a")));
+  EXPECT_FALSE(queue.HasKind("other", needs("a")));
+  EXPECT_FALSE(queue.HasKind("default", needs("c")));
+  EXPECT_FALSE(queue.HasKind("default", needs("a", "r3")));
+  queue.Take("run_3");
+  EXPECT_EQ(queue.KindsOfTenant("r1"), 1u);
+}
+
 TEST(RunQueue, EndsInOrder) {
   RunQueue queue;
   for (std::uint64_t number = 1; number <= 3; ++number) queue.Add(Waiting(number));

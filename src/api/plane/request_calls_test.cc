@@ -158,6 +158,24 @@ TEST_F(RequestCalls, IdempotencyKeys) {
   EXPECT_NE(Submit(Request(), "adm", false, "key-1").text, first.text);
 }
 
+TEST_F(RequestCalls, Attack43_OnePrincipalCannotMakeEveryClaimLookAtThousandsOfNeeds) {
+  settings_.kinds_per_tenant_max = 2;
+  Start(PolicyWith(""));
+  const std::string loud = Principal("loud", "requester"), other = Principal("other", "requester");
+  const auto ask = [&](const std::string& zone, const std::string& token) {
+    return Submit(With("writ", Json::Of({{"v", 1}, {"labels", Json::Of({{"zone", zone}})}})), token);
+  };
+  EXPECT_EQ(ask("a", loud).status, 200);
+  const auto second = ask("b", loud);
+  EXPECT_EQ(second.status, 200);
+  EXPECT_EQ(ask("c", loud).status, 429);
+  EXPECT_EQ(ask("c", loud).error(), "runs of loud wait for too many different kinds of runners");
+  EXPECT_EQ(ask("a", loud).status, 200) << "more of a kind that waits";
+  EXPECT_EQ(ask("c", other).status, 200) << "others are not hindered";
+  EXPECT_EQ(Answer(std::string(second.Text("runId")), "cancel", "adm").status, 200);
+  EXPECT_EQ(ask("c", loud).status, 200);
+}
+
 TEST_F(RequestCalls, QuotaOfWaitingRuns) {
   settings_.waiting_per_tenant_max = 2;
   Start(PolicyWith(""));
