@@ -109,6 +109,25 @@ TEST_F(BlobDirectoryTest, WhatIsThereAndWasSyncedCostsNoFileAndNoSync) {
   EXPECT_THAT(steps, testing::ElementsAre("renew", "sync directory")) << "another file of that name";
 }
 
+TEST_F(BlobDirectoryTest, WhatWasMadeDurableIsNotSyncedAgain) {
+  std::vector<std::string> steps;
+  const auto blobs = *OpenBlobDirectory(state_, {.before_step = [&](std::string_view step) { steps.emplace_back(step); }});
+  const std::vector<std::string> hashes = {*blobs->Put(AsBytes("one"), Durability::kDurable), *blobs->Put(AsBytes("two"), Durability::kBuffered)};
+  const auto make = [&](std::span<const std::string> which) {
+    steps.clear();
+    EXPECT_TRUE(blobs->MakeDurable(which));
+    return steps;
+  };
+  EXPECT_THAT(make(std::span(hashes).first(1)), testing::ElementsAre());
+  EXPECT_THAT(make(hashes), testing::ElementsAre("sync file", "sync directory")) << "only the one that was not";
+  EXPECT_THAT(make(hashes), testing::ElementsAre());
+  EXPECT_EQ(*blobs->Put(AsBytes("two"), Durability::kBuffered), hashes[1]);
+  EXPECT_THAT(make(hashes), testing::ElementsAre()) << "stored again, and the same";
+  ASSERT_EQ(::rename(BlobPath(hashes[1]).c_str(), (directory_.path() + "/moved").c_str()), 0);
+  ASSERT_TRUE(sys::WriteFileAtomic(BlobPath(hashes[1]), "two", 0400, sys::Durability::kQuick));
+  EXPECT_THAT(make(hashes), testing::ElementsAre("sync file", "sync directory")) << "another file of that name";
+}
+
 TEST_F(BlobDirectoryTest, ABlobWithOtherContentIsFoundOutAndReplaced) {
   const auto blobs = *OpenBlobDirectory(state_);
   const std::string hash = *blobs->Put(AsBytes("content"), Durability::kBuffered);

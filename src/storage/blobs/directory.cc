@@ -11,7 +11,6 @@
 #include <ctime>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "base/ids.h"
 #include "crypto/digest.h"
@@ -98,6 +97,12 @@ struct Place {
     return Directory(name, false);
   }
 };
+
+Result<Mark> MarkOfDirectory(const sys::UniqueFd& directory) {
+  struct stat status{};
+  if (::fstat(directory.get(), &status) != 0) return FailErrno("stat");
+  return Mark::OfDirectory(status);
+}
 
 std::string FanOut(std::string_view hash) { return std::string(hash.substr(0, kFanOutLetters)); }
 
@@ -219,11 +224,11 @@ class DirectoryBlobWriter final : public BlobWriter {
     if (!durable) return {};
     place_->Step("sync directory");
     WRIT_TRY("store", sys::SyncFd(fan_out.get()));
-    struct stat directory{}, file{};
-    if (::fstat(fan_out.get(), &directory) != 0) return FailErrno("stat");
-    if (!place_->synced->Has(FanOut(hash), Mark::OfDirectory(directory))) {
+    struct stat file{};
+    const Mark directory = WRIT_TRY("store", MarkOfDirectory(fan_out));
+    if (!place_->synced->Has(FanOut(hash), directory)) {
       WRIT_TRY("store", sys::SyncFd(place_->root.get()));
-      place_->synced->Note(FanOut(hash), Mark::OfDirectory(directory));
+      place_->synced->Note(FanOut(hash), directory);
     }
     if (::fstatat(fan_out.get(), hash.c_str(), &file, AT_SYMLINK_NOFOLLOW) != 0) return FailErrno("stat");
     place_->synced->Note(hash, Mark::OfFile(file));
@@ -289,20 +294,34 @@ class BlobDirectory final : public BlobStore {
 
   Result<> MakeDurable(std::span<const std::string> hashes) override {
     // All files first: the first sync also writes the file system's journal, after which the others have little to do.
-    std::set<std::string> fan_outs;
+    std::map<std::string, Mark> files;
+    std::map<std::string, sys::UniqueFd> fan_outs;
     for (const std::string& hash : hashes) {
       const sys::UniqueFd fd = WRIT_TRY("make blob durable", OpenBlob(*place_, hash));
+      struct stat status{};
+      if (::fstat(fd.get(), &status) != 0) return FailErrno("stat");
+      const Mark mark = Mark::OfFile(status);
+      if (place_->synced->Has(hash, mark)) continue;
       place_->Step("sync file");
       WRIT_TRY("make blob durable", sys::SyncFd(fd.get()));
-      fan_outs.insert(FanOut(hash));
+      files.insert_or_assign(hash, mark);
+      fan_outs.try_emplace(FanOut(hash));
     }
-    if (fan_outs.empty()) return {};
+    if (files.empty()) return {};
     place_->Step("sync directory");
-    for (const std::string& name : fan_outs) {
-      const sys::UniqueFd directory = WRIT_TRY("make blob durable", place_->Directory(name, false));
+    bool known = true;
+    for (auto& [name, directory] : fan_outs) {
+      directory = WRIT_TRY("make blob durable", place_->Directory(name, false));
       WRIT_TRY("make blob durable", sys::SyncFd(directory.get()));
+      known = known && place_->synced->Has(name, WRIT_TRY("make blob durable", MarkOfDirectory(directory)));
     }
-    return sys::SyncFd(place_->root.get());
+    if (!known) {
+      WRIT_TRY("make blob durable", sys::SyncFd(place_->root.get()));
+      for (const auto& [name, directory] : fan_outs)
+        place_->synced->Note(name, WRIT_TRY("make blob durable", MarkOfDirectory(directory)));
+    }
+    for (const auto& [hash, mark] : files) place_->synced->Note(hash, mark);
+    return {};
   }
 
   Result<> ForEach(const std::function<Result<>(const Entry&)>& visit) override {
