@@ -208,7 +208,7 @@ Result<Carried> ReportEnd(const CarryParts& parts, storage::Store& store, sessio
 }
 
 Result<Carried> Carrier::Carry() {
-  results_ = WRIT_TRY("results", OpenScratchBlobs(folder_.path()));
+  results_ = MakeScratchBlobs(folder_.path());
   uplink_.Start();  // fetching may take longer than a lease lasts
   auto unable = WRIT_TRY("run", Begin());
   session::Reach(parts_.options.fault, fault::kMaterialised);

@@ -8,8 +8,9 @@
 
 namespace writ::runner {
 
-/// Results of one run on their way to the plane: in a directory that is removed with the run, so nothing in it needs to
-/// survive a power cut.
-Result<std::unique_ptr<storage::BlobStore>> OpenScratchBlobs(const std::string& directory);
+/// Results of one run on their way to the plane. Small ones stay in memory, as long as they are few; others go to a
+/// directory that is made for the first of them and removed with the run, so nothing in it needs to survive a power cut.
+/// `directory` must exist; it belongs to the caller.
+std::unique_ptr<storage::BlobStore> MakeScratchBlobs(std::string directory);
 
 }  // namespace writ::runner
