@@ -22,7 +22,7 @@ namespace {
 constexpr Millis kStartWait{60'000};
 /// PID 1 ends the guest at its deadline; this long after it the client stops waiting for that and kills the cell.
 constexpr Millis kBackstop{5'000};
-constexpr Millis kStartingTime{3};
+constexpr Millis kStartingTime{10};
 
 class ProcessSession final : public Session {
  public:
@@ -93,7 +93,8 @@ class ProcessSession final : public Session {
 };
 
 /// Has the jail replace the cell that was taken, once. Making one takes the processor and locks of the kernel that a
-/// starting guest needs too, so it waits until the guest has started, or has ended.
+/// starting guest needs too, and so does whoever looks at what a short guest left: it waits until the guest has run for a
+/// while, or until the session goes.
 void ProcessSession::MakeUp() {
   if (make_up_.never()) return;
   make_up_ = Deadline::Never();
@@ -278,7 +279,6 @@ Result<Outcome> ProcessSession::Wait(Deadline deadline) {
 }
 
 Outcome ProcessSession::Conclude() {
-  MakeUp();
   Outcome outcome;
   const int reason = kill_reason_.load();
   const bool out_of_memory = stats_.OutOfMemoryKills() > 0;
