@@ -68,7 +68,12 @@ Answer<std::vector<std::string>> BlobsOf(const Json& receipt) {
   return hashes;
 }
 
-Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::vector<std::string>& hashes) {
+Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::vector<std::string>& hashes,
+                   std::span<const CarriedBlob> carried) {
+  for (const auto& blob : carried) {
+    if (std::ranges::find(hashes, blob.hash) == hashes.end()) continue;
+    [[maybe_unused]] const auto stored = WRIT_ANSWER(core.blobs.Put(AsBytes(blob.bytes), storage::Durability::kBuffered));
+  }
   std::string missing;
   for (const auto& hash : hashes) {
     if (WRIT_ANSWER(core.blobs.Has(hash))) continue;
@@ -97,7 +102,7 @@ Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::ve
 }  // namespace
 
 Answer<Json> Complete(Core& core, Change& change, std::string_view run_id, const Reporter& reporter,
-                      const Json* posted) {
+                      const Json* posted, std::span<const CarriedBlob> carried) {
   if (!WRIT_ANSWER(change->SpendNonce(reporter.token.nonce, reporter.token.expires + kNonceKept)))
     return Conflict("claim token already used for completion");
   KeptRun* run = WRIT_ANSWER(core.chains.Open(change, run_id));
@@ -118,7 +123,7 @@ Answer<Json> Complete(Core& core, Change& change, std::string_view run_id, const
     return BadRequest(std::move(text));
   }
   const auto hashes = WRIT_ANSWER(BlobsOf(receipt));
-  WRIT_ANSWER(NameBlobs(core, change, *run, hashes));
+  WRIT_ANSWER(NameBlobs(core, change, *run, hashes, carried));
   session::Reach(core.fault, fault::kReceiptChecked);
   WRIT_ANSWER(contract::AppendSignature(receipt, contract::kSignerPlane, core.keys.plane));
   session::Reach(core.fault, fault::kCountersigned);

@@ -178,8 +178,8 @@ Result<> Carrier::Upload(const std::vector<storage::Artifact>& artifacts) {
   for (const auto& artifact : artifacts) {
     if (artifact.hash == last) continue;
     last = artifact.hash;
-    const std::string bytes = WRIT_TRY(artifact.kind, results_->Get(artifact.hash, kUploadBytesMax));
-    WRIT_TRY(artifact.kind, uplink_.PutBlob(AsBytes(bytes)));
+    std::string bytes = WRIT_TRY(artifact.kind, results_->Get(artifact.hash, kUploadBytesMax));
+    WRIT_TRY(artifact.kind, uplink_.PutSmallBlob(std::move(bytes)));
   }
   return {};
 }

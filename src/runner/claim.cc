@@ -16,6 +16,7 @@ namespace {
 
 using canon::Json;
 
+constexpr double kArtifactBytesMax = 1u << 20;  // with the receipt, whatever a plane says
 constexpr double kLeaseMsMax = 24 * 3600 * 1000.0;
 constexpr std::size_t kEventsMax = 100'000;
 
@@ -122,6 +123,8 @@ Result<std::optional<Claim>> DecodeClaim(const Json& answer) {
                  : Millis{0};
     };
     Lease lease{millis("leaseMs"), millis("heartbeatMs")};
+    if (const Json* bytes = writ->Find("artifactBytes"); bytes != nullptr && bytes->is_number() && bytes->number() >= 1)
+      lease.artifact_bytes = static_cast<std::uint64_t>(std::min(bytes->number(), kArtifactBytesMax));
     if (lease.life <= Millis{0}) return Fail(Code::kCorrupt, "claim: writ.leaseMs is not an amount of milliseconds");
     if (lease.heartbeat <= Millis{0} || lease.heartbeat > lease.life) lease.heartbeat = std::max(lease.life / 3, Millis{1});
     claim.lease = lease;

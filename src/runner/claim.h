@@ -18,6 +18,7 @@ namespace writ::runner {
 /// How long a claim lasts unless it is renewed; only planes that know `writ` say it.
 struct Lease {
   Millis life{0}, heartbeat{0};
+  std::uint64_t artifact_bytes = 0;  ///< of small results that the plane takes with the receipt
 };
 
 /// What a plane answered to a claim, taken apart and not judged yet.

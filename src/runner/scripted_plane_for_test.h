@@ -168,6 +168,7 @@ class ScriptedPlane {
   std::function<std::string(std::string path)> rewrite;  ///< of the target of each request, first of all
   bool tell_key = true;
   std::int64_t lease_ms = 30'000, heartbeat_ms = 10'000;
+  std::int64_t artifact_bytes = 0;  ///< of results that it takes with a receipt; 0: it says nothing of it
   std::string stop_reason;  ///< guarded by mutex(): heartbeats answer it
   std::mutex& mutex() { return mutex_; }
 
@@ -327,7 +328,11 @@ class ScriptedPlane {
       answer = canon::Json::Of({{"runId", id}, {"contract", run.contract}, {"claimToken", run.token}, {"events", canon::Json(run.events)},
                                 {"secrets", std::move(secrets)}});
     }
-    if (extended_) answer.Set("writ", canon::Json::Of({{"v", 1}, {"leaseMs", lease_ms}, {"heartbeatMs", heartbeat_ms}, {"attempt", 1}}));
+    if (extended_) {
+      canon::Json writ = canon::Json::Of({{"v", 1}, {"leaseMs", lease_ms}, {"heartbeatMs", heartbeat_ms}, {"attempt", 1}});
+      if (artifact_bytes > 0) writ.Set("artifactBytes", artifact_bytes);
+      answer.Set("writ", std::move(writ));
+    }
     changed_.notify_all();
     return Good(answer);
   }
@@ -351,6 +356,12 @@ class ScriptedPlane {
     if (!run.receipt.is_null()) return Refuse(409, "claim token already used for completion");
     if (extended_ && json.Find("events") != nullptr)
       if (auto taken = Events(run, json); taken.status != 200) return taken;
+    if (const canon::Json* artifacts = json.Find("artifacts"); artifacts != nullptr && artifact_bytes > 0) {
+      for (const canon::Json& artifact : artifacts->array()) {
+        std::string bytes = *Base64DecodeLenient(artifact.string());
+        blobs_[crypto::Sha256Hex(bytes)] = std::move(bytes);
+      }
+    }
     canon::Json receipt = *json.Find("receipt");
     const auto problems = contract::CheckRunnerReceipt(run.contract, run.hash, receipt, canon::Json(run.events), run.public_pem);
     if (!problems.empty()) return Refuse(400, fmt::format("receipt runner verification failed: {}", fmt::join(problems, "; ")));

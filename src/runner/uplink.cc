@@ -31,6 +31,7 @@ Uplink::Uplink(Lines& lines, Lines::Line line, LocalRuns::Lease store, LocalRuns
       extended_(claim.lease.has_value()),
       times_(times),
       claim_life_(claim.lease ? claim.lease->life : times.plain_life),
+      carried_bytes_max_(claim.lease ? claim.lease->artifact_bytes : 0),
       posted_(posted),
       live_(extended_) {}
 
@@ -41,14 +42,16 @@ void Uplink::Start() {
   keeper_ = std::jthread([this](const std::stop_token& stop) { Keep(stop); });
 }
 
+/// The thread looks at its stop before each post, under the mutex that it holds during calls: once that is free nothing
+/// more is posted, whenever the thread itself gets to its end.
 void Uplink::StopPosting() {
-  if (!keeper_.joinable()) return;
   keeper_.request_stop();
-  keeper_.join();
+  const std::lock_guard hold(mutex_);
 }
 
 void Uplink::Stop() {
-  StopPosting();
+  keeper_.request_stop();
+  if (keeper_.joinable()) keeper_.join();
   heart_.Stop();
 }
 
@@ -170,9 +173,26 @@ Result<> Uplink::PutBlob(ByteView bytes) {
   });
 }
 
+Result<> Uplink::PutSmallBlob(std::string bytes) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (bytes.size() <= kCarriedBytesEach && carried_count_ < kCarriedMax && carried_bytes_ + bytes.size() <= carried_bytes_max_) {
+      carried_.append(carried_count_ == 0 ? "\"" : ",\"").append(Base64Encode(AsBytes(bytes))).append("\"");
+      carried_bytes_ += bytes.size();
+      ++carried_count_;
+      return {};
+    }
+  }
+  return PutBlob(AsBytes(bytes));
+}
+
 Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
   bool unsure = false;  // an earlier attempt may have arrived
-  const std::string text = canon::Compact(receipt);
+  std::string text = canon::Compact(receipt);
+  {
+    const std::lock_guard hold(mutex_);
+    if (carried_count_ > 0) text += fmt::format(",\"artifacts\":[{}]", carried_);
+  }
   return Insist([&]() -> Result<std::optional<Json>> {
     const std::string events = WRIT_TRY("complete", LastEvents());
     auto answer = line_->PostText(path_ + "/complete",

@@ -42,8 +42,10 @@ class Uplink {
   Result<> FlushFromUnknown();
   /// Errors as FlushFromUnknown.
   Result<> PutBlob(ByteView bytes);
-  /// Posts what is left of the chain and the receipt, in one request where the plane takes both at once. Returns the
-  /// receipt with the plane's signature; without it (nullopt) when the plane had it already but its answer was lost.
+  /// Keeps a small result for Complete, if the plane takes it with the receipt and there is room; else as PutBlob.
+  Result<> PutSmallBlob(std::string bytes);
+  /// Posts what is left of the chain, small results and the receipt, in one request where the plane takes them at once.
+  /// Returns the receipt with the plane's signature; without it (nullopt) when the plane had it already but its answer was lost.
   Result<std::optional<canon::Json>> Complete(const canon::Json& receipt);
 
   /// Neither waits for a call that is under way.
@@ -52,6 +54,8 @@ class Uplink {
 
   static constexpr Millis kTick{200};
   static constexpr Millis kFirstPost{60};  ///< a run that is shorter posts only at its end: each post is a sync of the plane's
+  static constexpr std::size_t kCarriedMax = 16;                 ///< small results with one receipt...
+  static constexpr std::size_t kCarriedBytesEach = 64u << 10;    ///< ...and how small
   static constexpr int kServerErrorsMax = 5;  ///< answers 5xx to events in a row before the run is stopped
 
  private:
@@ -74,9 +78,13 @@ class Uplink {
   const bool extended_;  ///< the plane knows `writ`
   const UplinkTimes times_;
   const Millis claim_life_;
+  const std::uint64_t carried_bytes_max_;
   std::uint64_t posted_;
   std::uint64_t unsure_ = 0;  ///< entries after posted_ that were sent in a request whose answer was lost
   int server_errors_ = 0;
+  std::string carried_;  ///< `"base64","base64"`
+  std::size_t carried_count_ = 0;
+  std::uint64_t carried_bytes_ = 0;
   bool live_ = true;    ///< the plane takes live output
   std::jthread keeper_;
 };

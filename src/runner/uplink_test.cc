@@ -107,6 +107,41 @@ TEST_P(LostAnswers, ChangeNothing) {
 
 INSTANTIATE_TEST_SUITE_P(OfOurPlaneAndTheOriginal, LostAnswers, testing::Bool());
 
+TEST_F(UplinkTest, SmallResultsComeWithTheReceiptWhereThePlaneTakesThem) {
+  plane_->artifact_bytes = 100'000;
+  std::mutex mutex;
+  std::vector<std::size_t> uploads, carried;
+  bool lost = false;
+  plane_->before = [&](const std::string& method, const std::string& path, const std::string& body) -> std::optional<ScriptedReply> {
+    const std::lock_guard hold(mutex);
+    if (method == "POST" && path == "/v1/blobs") uploads.push_back(body.size());
+    if (path.ends_with("/complete")) {
+      const auto json = canon::Parse(body, canon::Mode::kStrict);
+      const Json* artifacts = json->Find("artifacts");
+      carried.push_back(artifacts == nullptr ? 0 : artifacts->array().size());
+    }
+    return std::nullopt;
+  };
+  plane_->after = [&](const std::string& path, ScriptedReply& reply) {
+    const std::lock_guard hold(mutex);
+    if (path.ends_with("/complete") && !std::exchange(lost, true)) reply.drop = true;
+  };
+  script_.steps = {fake::Print{isolation::Stream::kStdout, "hi\n"}};
+  const std::string small = plane_->AddRun({});
+  EXPECT_EQ(RunOnce(), "");
+  EXPECT_EQ(LogOf(small), "hi\n");
+  EXPECT_THAT(uploads, testing::IsEmpty());
+  EXPECT_THAT(carried, testing::ElementsAre(1, 1)) << "the answer was lost, so it is said again";
+  EXPECT_EQ(plane_->Problems(small), std::vector<std::string>());
+
+  script_.steps = {fake::Print{isolation::Stream::kStdout, std::string(70'000, 'x')}};
+  const std::string large = plane_->AddRun({});
+  EXPECT_EQ(RunOnce(), "");
+  EXPECT_EQ(LogOf(large), std::string(70'000, 'x'));
+  EXPECT_THAT(uploads, testing::ElementsAre(70'000));
+  EXPECT_THAT(carried, testing::ElementsAre(1, 1, 0));
+}
+
 TEST_F(UplinkTest, ServerErrorsAreTriedAgain) {
   int failures = 0;
   std::mutex mutex;

@@ -71,23 +71,36 @@ Answer<PlaneReply> PostLog(Asked& asked) {
   return PlaneReply{.body = R"({"ok":true})"};
 }
 
-/// A runner that knows `writ` may bring the last events along: one request and one sync less at the end of each run.
+/// What a runner that knows `writ` may bring along with its receipt.
+struct BroughtAlong {
+  std::optional<plane::EventBatch> events;
+  Answer<std::vector<plane::CarriedBlob>> blobs;
+};
+
+/// The last events and small results come in the request that ends a run: requests and syncs less at the end of each.
 std::shared_ptr<void> PrepareCompletion(const PlaneCall& call, std::optional<Result<Json>>& body) {
   Json* json = ParseBody(call, body);
-  Json* events = json == nullptr ? nullptr : const_cast<Json*>(json->Find("events"));
-  if (events == nullptr) return nullptr;
-  return std::make_shared<plane::EventBatch>(plane::ReadEventBatch(events));
+  if (json == nullptr) return nullptr;
+  auto along = std::make_shared<BroughtAlong>(BroughtAlong{std::nullopt, plane::ReadCarriedBlobs(json->Find("artifacts"))});
+  Json* events = const_cast<Json*>(json->Find("events"));
+  if (events != nullptr) along->events = plane::ReadEventBatch(events);
+  return along;
 }
 
 Answer<PlaneReply> PostCompletion(Asked& asked) {
   const auto reporter = WRIT_ANSWER(ReporterOf(asked));
-  if (const auto* batch = static_cast<const plane::EventBatch*>(asked.prepared.get())) {
-    plane::KeptRun* run = WRIT_ANSWER(asked.core.chains.Open(*asked.change, asked.parameter(0)));
-    WRIT_ANSWER(plane::CheckTakesEvents(*run));
-    WRIT_ANSWER(plane::TakeEvents(asked.core, *asked.change, *run, *batch));
+  std::span<const plane::CarriedBlob> carried;
+  if (const auto* along = static_cast<const BroughtAlong*>(asked.prepared.get())) {
+    if (!along->blobs) return std::unexpected(along->blobs.error());
+    carried = *along->blobs;
+    if (along->events) {
+      plane::KeptRun* run = WRIT_ANSWER(asked.core.chains.Open(*asked.change, asked.parameter(0)));
+      WRIT_ANSWER(plane::CheckTakesEvents(*run));
+      WRIT_ANSWER(plane::TakeEvents(asked.core, *asked.change, *run, *along->events));
+    }
   }
   const Json receipt = WRIT_ANSWER(plane::Complete(asked.core, *asked.change, asked.parameter(0), reporter,
-                                                   asked.body->Find("receipt")));
+                                                   asked.body->Find("receipt"), carried));
   return JsonReply(Json::Of({{"receipt", receipt}}));
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/plane/body_reader.h"
 #include "api/plane/route.h"
+#include "plane/carried_blobs.h"
 #include "plane/claims.h"
 #include "plane/enrol.h"
 
@@ -111,8 +112,8 @@ std::string ClaimText(const plane::ClaimedRun& claimed, bool extension) {
   }
   text += canon::Compact(secrets);
   if (extension)
-    text += fmt::format(",\"writ\":{{\"v\":1,\"leaseMs\":{},\"heartbeatMs\":{},\"attempt\":{}}}", claimed.lease.count(),
-                        std::min<std::int64_t>(claimed.lease.count() / 3, kHeartbeat.count()), claimed.attempt);
+    text += fmt::format(",\"writ\":{{\"v\":1,\"leaseMs\":{},\"heartbeatMs\":{},\"attempt\":{},\"artifactBytes\":{}}}", claimed.lease.count(),
+                        std::min<std::int64_t>(claimed.lease.count() / 3, kHeartbeat.count()), claimed.attempt, plane::kCarriedBytesMax);
   return text += '}';
 }
 
