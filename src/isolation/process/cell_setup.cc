@@ -45,15 +45,17 @@ Result<> BecomeSetupUser(const CellIds& ids) {
   return {};
 }
 
-void CloseAllBut(std::vector<int> kept) {
+Result<> CloseAllBut(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
+  const auto close = [](unsigned first, unsigned last) { return first > last || ::syscall(SYS_close_range, first, last, 0u) == 0; };
   unsigned first = 3;
   for (const int fd : kept) {
     if (fd < 3) continue;
-    if (static_cast<unsigned>(fd) > first) ::syscall(SYS_close_range, first, static_cast<unsigned>(fd) - 1, 0u);
+    if (!close(first, static_cast<unsigned>(fd) - 1)) return FailErrno("close_range");
     first = static_cast<unsigned>(fd) + 1;
   }
-  ::syscall(SYS_close_range, first, ~0u, 0u);
+  if (!close(first, ~0u)) return FailErrno("close_range");
+  return {};
 }
 
 Result<> EnterControlGroup(std::span<const sys::UniqueFd> tasks) {

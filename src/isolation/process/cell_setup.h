@@ -22,8 +22,9 @@ bool EnterTimeNamespace();
 /// Becomes id 0 of the cell where the cell has a whole range of ids.
 Result<> BecomeSetupUser(const CellIds& ids);
 
-/// Closes every descriptor from 3 on that is not listed; negative ones are ignored.
-void CloseAllBut(std::vector<int> kept);
+/// Closes every descriptor from 3 on that is not listed; negative ones are ignored. Errors: kUnavailable and others, and
+/// then some may be open. Source: close_range(2).
+Result<> CloseAllBut(std::vector<int> kept);
 
 /// Moves the calling process, which has one thread, into the groups whose `tasks` files these are (none: it was born in its
 /// group), and hides what is above them. Source: cgroups(7), cgroup_namespaces(7).

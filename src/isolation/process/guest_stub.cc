@@ -241,7 +241,7 @@ Result<GuestStub> GuestStub::Fork(const sys::UniqueFd& jail, bool switch_ids) {
   if (pid < 0) return FailErrno("fork the guest's process");
   if (pid == 0) {
     // Nothing else that PID 1 has open is for a guest.
-    CloseAllBut({theirs.get(), jail.get()});
+    if (!CloseAllBut({theirs.get(), jail.get()})) ::_exit(1);
     [[maybe_unused]] const int other = ours.Release();
     RunStub(std::move(theirs), sys::UniqueFd{jail.get()}, switch_ids, processors);
   }

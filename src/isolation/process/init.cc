@@ -409,7 +409,7 @@ void Init::Serve() {
 
 void RunInit(InitSetup setup) {
   // What the jail had open for others goes: sockets of other cells, its own client, their control groups.
-  CloseAllBut({setup.control.get(), setup.stub_control.get(), setup.custom_root.get()});
+  if (!CloseAllBut({setup.control.get(), setup.stub_control.get(), setup.custom_root.get()})) ::_exit(1);
   Init(std::move(setup)).Run();
   ::_exit(0);
 }
