@@ -188,13 +188,14 @@ Result<> JoinControlGroup(const sys::UniqueFd& jail) {
   {
     const auto namespaces = EnterOwnNamespaces();
     if (!namespaces) refuse(namespaces.error());
-    if (const Result<> joined = JoinControlGroup(jail); !joined) refuse(joined.error());
-    jail.Reset();
-    if (const Result<> confined = Confine(switch_ids); !confined) refuse(confined.error());
     std::vector<int> fds;
     for (const sys::UniqueFd& name : *namespaces) fds.push_back(name.get());
     tell(nullptr, 0, fds);
   }
+  if (const Result<> joined = JoinControlGroup(jail); !joined) refuse(joined.error());
+  jail.Reset();
+  if (const Result<> confined = Confine(switch_ids); !confined) refuse(confined.error());
+  tell(nullptr, 0);
   const Result<int> executed = Follow(socket, processors);
   tell(executed ? nullptr : &executed.error(), executed ? *executed : 0);
   ::_exit(127);
@@ -202,18 +203,23 @@ Result<> JoinControlGroup(const sys::UniqueFd& jail) {
 
 // ---- in PID 1 ----
 
-/// What the stub says of itself; nothing when it executes, because its socket closes then. `fds`: what came along.
-Result<int> Hear(const sys::UniqueFd& socket, std::vector<sys::UniqueFd>* fds = nullptr) {
+struct Heard {
+  bool end = false;  ///< it executes, or was ended: its socket closed
+  int exec_errno = 0;
+  std::vector<sys::UniqueFd> fds{};
+};
+
+/// What the stub says of itself. Errors: what went wrong in it.
+Result<Heard> Hear(const sys::UniqueFd& socket) {
   auto message = WRIT_TRY("hear from the guest's process", sys::ReceiveMessage(socket, kMessageBytesMax, Deadline::After(kAnswerWait)));
-  if (message.end) return 0;
-  if (fds != nullptr) *fds = std::move(message.fds);
+  if (message.end) return Heard{.end = true, .exec_errno = 0};
   WireReader in(message.bytes);
   const auto exec_errno = static_cast<int>(in.U32());
   if (in.U32() != 0) {
     const auto code = static_cast<Code>(in.U32());
     return std::unexpected(Error{code, in.Text()});
   }
-  return exec_errno;
+  return Heard{.exec_errno = exec_errno, .fds = std::move(message.fds)};
 }
 
 }  // namespace
@@ -248,12 +254,11 @@ Result<GuestStub> GuestStub::Fork(const sys::UniqueFd& jail, bool switch_ids) {
   return GuestStub(pid, std::move(ours));
 }
 
-Result<> GuestStub::AwaitConfined() {
-  std::vector<sys::UniqueFd> namespaces;
-  [[maybe_unused]] const int confined = WRIT_TRY("confine the guest", Hear(socket_, &namespaces));
-  if (namespaces.size() != std::size(kOwnNamespaces)) return Fail(Code::kUnavailable, "the guest's process ended before it was confined");
-  for (std::size_t i = 0; i < namespaces.size(); ++i)
-    if (::setns(namespaces[i].get(), kOwnNamespaces[i].second) != 0) return FailErrno(fmt::format("enter {}", kOwnNamespaces[i].first));
+Result<> GuestStub::JoinNamespaces() {
+  const Heard heard = WRIT_TRY("namespaces of the guest", Hear(socket_));
+  if (heard.fds.size() != std::size(kOwnNamespaces)) return Fail(Code::kUnavailable, "the guest's process ended before it was confined");
+  for (std::size_t i = 0; i < heard.fds.size(); ++i)
+    if (::setns(heard.fds[i].get(), kOwnNamespaces[i].second) != 0) return FailErrno(fmt::format("enter {}", kOwnNamespaces[i].first));
   return {};
 }
 
@@ -268,7 +273,10 @@ Result<GuestStub::Executed> GuestStub::Exec(const GuestExec& exec) {
   }
   if (exec.landlock_fd >= 0) fds.push_back(exec.landlock_fd);
   WRIT_TRY("start the guest", sys::SendMessage(socket_, out.bytes(), fds, Deadline::After(kAnswerWait)));
-  return Executed{WRIT_TRY("start the guest", Hear(socket_))};
+  const Heard confined = WRIT_TRY("confine the guest", Hear(socket_));
+  if (confined.end) return Fail(Code::kUnavailable, "the guest's process ended before it was confined");
+  const Heard executed = WRIT_TRY("start the guest", Hear(socket_));
+  return Executed{executed.exec_errno};
 }
 
 }  // namespace writ::isolation::process

@@ -35,13 +35,14 @@ class GuestStub {
   /// Errors: kExhausted when no process can be made.
   static Result<GuestStub> Fork(const sys::UniqueFd& jail, bool switch_ids);
   pid_t pid() const { return pid_; }
-  /// Waits until it is confined, and brings the caller into its network and IPC namespaces.
-  Result<> AwaitConfined();
+  /// Waits for its network and IPC namespaces, and brings the caller into them.
+  Result<> JoinNamespaces();
 
   struct Executed {
     int exec_errno = 0;  ///< not 0: no program could be executed; the process is ending
   };
-  /// Makes it execute. Precondition: AwaitConfined. Errors: a step before the execution failed; nothing of it ran.
+  /// Makes it execute once it is confined. Precondition: JoinNamespaces. Errors: it could not be confined, or a step before
+  /// the execution failed; nothing of the guest ran.
   Result<Executed> Exec(const GuestExec& exec);
 
  private:

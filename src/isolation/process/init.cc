@@ -126,7 +126,7 @@ Result<> Init::Build() {
   root_ = WRIT_TRY("root", BuildRoot(plan));
   const auto join = WRIT_TRY("wait for the control group", ReceiveFromJail(kJoin));
   WRIT_TRY("control group", EnterControlGroup(join.fds));
-  WRIT_TRY("guest", stub_->AwaitConfined());
+  WRIT_TRY("guest", stub_->JoinNamespaces());
   landlock_ = PrepareLandlock();
   children_ = sys::UniqueFd{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!children_.valid()) return FailErrno("signalfd");
