@@ -26,6 +26,7 @@ Processors Processors::Own() {
   Processors own;
   cpu_set_t allowed;
   if (::sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) == 2) own.two_ = allowed;
+  own.preempts_ = ::sched_getscheduler(0) == SCHED_OTHER;
   return own;
 }
 
@@ -39,11 +40,16 @@ void Processors::StartOnOther(pid_t child, unsigned running_max) const {
   if (!running || *running > running_max) return;
   cpu_set_t other = *two_;
   CPU_CLR(here, &other);
+  constexpr sched_param kNoPriority{};
+  if (preempts_) ::sched_setscheduler(child, SCHED_BATCH, &kNoPriority);
   ::sched_setaffinity(child, sizeof other, &other);
 }
 
 void Processors::GiveBack() const {
-  if (two_) ::sched_setaffinity(0, sizeof *two_, &*two_);
+  if (!two_) return;
+  constexpr sched_param kNoPriority{};
+  if (preempts_) ::sched_setscheduler(0, SCHED_OTHER, &kNoPriority);
+  ::sched_setaffinity(0, sizeof *two_, &*two_);
 }
 
 }  // namespace writ::sys

@@ -18,15 +18,17 @@ class Processors {
   static Processors Own();
 
   /// Moves `child`, made by this thread and not running yet, to the other processor of two, unless more than `running_max`
-  /// threads of this machine are running now, the caller and the child included. The child calls GiveBack itself after it
-  /// has heard from its parent, so that the order of the two is certain.
+  /// threads of this machine are running now, the caller and the child included. There it takes no time from who runs
+  /// already (SCHED_BATCH). The child calls GiveBack itself after it has heard from its parent, so that the order of the two
+  /// is certain.
   void StartOnOther(pid_t child, unsigned running_max) const;
 
-  /// The calling thread may use all of them again.
+  /// The calling thread may use all of them again, and preempts others as it did.
   void GiveBack() const;
 
  private:
   std::optional<cpu_set_t> two_;  ///< nothing where there are not exactly two
+  bool preempts_ = false;         ///< SCHED_OTHER
 };
 
 /// How many threads the text of /proc/loadavg says are running. Nothing for a text that is none. Source: proc(5).

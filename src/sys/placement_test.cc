@@ -34,6 +34,7 @@ cpu_set_t Allowed() {
 
 TEST(Processors, AChildHasThemAllAgainOnceItGaveBack) {
   const cpu_set_t before = Allowed();
+  const int policy = ::sched_getscheduler(0);
   const Processors processors = Processors::Own();
   int told[2];
   ASSERT_EQ(::pipe(told), 0);
@@ -43,7 +44,7 @@ TEST(Processors, AChildHasThemAllAgainOnceItGaveBack) {
     if (::read(told[0], &byte, 1) != 1) ::_exit(2);
     processors.GiveBack();
     const cpu_set_t now = Allowed();
-    ::_exit(CPU_EQUAL(&now, &before) ? 0 : 1);
+    ::_exit(CPU_EQUAL(&now, &before) && ::sched_getscheduler(0) == policy ? 0 : 1);
   }
   processors.StartOnOther(child, std::numeric_limits<unsigned>::max());
   ASSERT_EQ(::write(told[1], "g", 1), 1);
