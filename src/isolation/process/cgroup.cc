@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "sys/swap.h"
 
@@ -25,6 +28,14 @@ std::string ReadSmall(const char* path) {
   for (ssize_t got; (got = ::read(fd.get(), chunk, sizeof chunk)) > 0 && text.size() < (1u << 20);)
     text.append(chunk, static_cast<std::size_t>(got));
   return text;
+}
+
+/// Whether the jail that made a directory "PID-NUMBER" runs, as far as this process can see.
+bool JailLives(std::string_view pid_and_number) {
+  pid_t pid = 0;
+  const char* const last = pid_and_number.data() + pid_and_number.size();
+  const auto [end, error] = std::from_chars(pid_and_number.data(), last, pid);
+  return error == std::errc{} && end != last && pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
 }
 
 Result<> WriteAt(int directory, const char* name, std::string_view text) {
@@ -179,6 +190,18 @@ std::string CgroupPlan::MechanismFor(std::string_view controller) const {
 }
 
 Result<CellCgroup> CgroupPlan::Make() {
+  if (auto ahead = std::exchange(ahead_, std::nullopt); ahead && ahead->Exists()) return *std::move(ahead);
+  return MakeDirectories();
+}
+
+Result<> CgroupPlan::MakeAhead(const Limits& expected) {
+  CellCgroup made = WRIT_TRY("control group", MakeDirectories());
+  [[maybe_unused]] const Mechanisms applied = WRIT_TRY("limits", made.Apply(expected));
+  ahead_ = std::move(made);
+  return {};
+}
+
+Result<CellCgroup> CgroupPlan::MakeDirectories() {
   CellCgroup cell;
   cell.promised_memory_ = memory_;
   const std::string name = fmt::format("{}{}-{}", kCellPrefix, ::getpid(), next_++);
@@ -216,14 +239,16 @@ Result<CellCgroup> CgroupPlan::Make() {
   return cell;
 }
 
-void CgroupPlan::Sweep() const {
+void CgroupPlan::Sweep() {
+  ahead_.reset();
   constexpr std::time_t kUnusedForS = 60;  // younger ones may belong to a cell that is being made
   for (const Parent& parent : parents_) {
     DIR* directory = ::opendir(parent.path.c_str());
     if (directory == nullptr) continue;
     while (const dirent* entry = ::readdir(directory)) {
       struct stat meta {};
-      if (!std::string_view(entry->d_name).starts_with(kCellPrefix) ||
+      const std::string_view name = entry->d_name;
+      if (!name.starts_with(kCellPrefix) || JailLives(name.substr(kCellPrefix.size())) ||
           ::fstatat(::dirfd(directory), entry->d_name, &meta, AT_SYMLINK_NOFOLLOW) != 0 ||
           ::time(nullptr) - meta.st_mtime < kUnusedForS)
         continue;
@@ -231,6 +256,10 @@ void CgroupPlan::Sweep() const {
     }
     ::closedir(directory);
   }
+}
+
+bool CellCgroup::Exists() const {
+  return std::ranges::all_of(directories_, [](const Directory& directory) { return ::access(directory.path.c_str(), F_OK) == 0; });
 }
 
 CellCgroup& CellCgroup::operator=(CellCgroup&& other) noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ class CellCgroup {
   /// Errors: kUnavailable when the memory limit became weaker than CgroupPlan said, because swap was turned on since.
   Result<Mechanisms> Apply(const Limits& limits);
 
+  /// False once somebody removed a directory of it.
+  bool Exists() const;
+
   /// Readable files that tell use and out-of-memory kills: name as in CellReply::stats, descriptor.
   std::vector<std::pair<std::string, int>> Stats() const;
 
@@ -73,18 +77,24 @@ class CgroupPlan {
   std::string MechanismFor(std::string_view controller) const;
   /// A cell's first process is cloned into its group (version 2), which must exist before; else the process joins.
   bool JoinedAtBirth() const { return MechanismFor("memory") == "cgroup2"; }
-  /// Makes the directories of one more cell. Errors: kDenied, kExhausted (too many cgroups).
+  /// Makes the directories of one more cell, or takes those made ahead. Errors: kDenied, kExhausted (too many cgroups).
   Result<CellCgroup> Make();
-  /// Removes empty directories of cells whose jail was killed and could not clean up.
-  void Sweep() const;
+  /// Makes the directories of the next cell while nobody waits, with these limits set. Errors: as Make and Apply.
+  Result<> MakeAhead(const Limits& expected);
+  bool made_ahead() const { return ahead_.has_value(); }
+  /// Removes the directories made ahead, and empty ones of cells whose jail was killed and could not clean up.
+  void Sweep();
 
  private:
   struct Parent {
     std::string controller, path;
     CgroupVersion version;
   };
+  Result<CellCgroup> MakeDirectories();
+
   std::vector<Parent> parents_;
   std::string memory_;  ///< MemoryMechanism when the plan was made
+  std::optional<CellCgroup> ahead_;
   std::uint64_t next_ = 0;
 };
 
