@@ -37,7 +37,7 @@ Result<> MapIds(pid_t pid, const CellIds& ids) {
 
 }  // namespace
 
-Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Limits& expected,
+Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, FixedRoot& fixed_root, const Limits& expected,
                         const RootMaker& custom_root, Need need) {
   Cell cell;
   cell.ids_ = WRIT_TRY("ids", identity.Claim());
@@ -79,6 +79,11 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, const Lim
   if (need == Need::kNow) processors.StartOnOther(static_cast<pid_t>(pid), 2);
   WRIT_TRY("map ids", MapIds(static_cast<pid_t>(pid), cell.ids_));
   WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kMapped), {}, Deadline::After(Millis{1000})));
+  if (!custom_root) {
+    const sys::UniqueFd copy = fixed_root.CopyFor(static_cast<pid_t>(pid), cell.ids_);
+    const int fd = copy.get();
+    WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kRoot), std::span(&fd, copy.valid() ? 1 : 0), Deadline::After(Millis{1000})));
+  }
   if (!cgroups.JoinedAtBirth()) cell.cgroup_ = WRIT_TRY("control group", cgroups.Make());
   std::vector<int> tasks;
   for (const sys::UniqueFd& file : cell.cgroup_.tasks()) tasks.push_back(file.get());

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "isolation/process/cgroup.h"
+#include "isolation/process/fixed_root.h"
 #include "isolation/process/identity.h"
 #include "isolation/process/layers.h"
 #include "sys/unique_fd.h"
@@ -23,7 +24,7 @@ class Cell {
   /// Forks PID 1 into new namespaces and maps its ids.
   /// Errors: kExhausted (ids, processes), kDenied, kUnavailable (a namespace kind is missing).
   /// Source: clone(2) clone3, user_namespaces(7).
-  static Result<Cell> Make(const Identity& identity, CgroupPlan& cgroups, const Limits& expected,
+  static Result<Cell> Make(const Identity& identity, CgroupPlan& cgroups, FixedRoot& fixed_root, const Limits& expected,
                            const RootMaker& custom_root, Need need);
   Cell(Cell&&) = default;
   Cell& operator=(Cell&& other) noexcept;

@@ -121,9 +121,14 @@ Result<> Init::Build() {
   setup_.processors.StartOnOther(stub_->pid(), setup_.running_max);
   setup_.stub_control.Reset();
   WRIT_TRY("out of memory", preference.Restore());
-  const RootPlan plan{setup_.custom_root.valid() ? &setup_.custom_root : nullptr, setup_.limits.disk_bytes, setup_.limits.inodes,
-                      setup_.ids->whole_range};
-  root_ = WRIT_TRY("root", BuildRoot(plan));
+  RootPlan plan{.disk_bytes = setup_.limits.disk_bytes, .inodes = setup_.limits.inodes, .whole_range = setup_.ids->whole_range};
+  if (setup_.custom_root.valid()) {
+    plan.custom_root = std::move(setup_.custom_root);
+  } else {
+    auto copy = WRIT_TRY("wait for the fixed part", ReceiveFromJail(kRoot));
+    if (!copy.fds.empty()) plan.fixed_root = std::move(copy.fds[0]);
+  }
+  root_ = WRIT_TRY("root", BuildRoot(std::move(plan)));
   const auto join = WRIT_TRY("wait for the control group", ReceiveFromJail(kJoin));
   WRIT_TRY("control group", EnterControlGroup(join.fds));
   WRIT_TRY("guest", stub_->JoinNamespaces());

@@ -22,6 +22,7 @@ namespace {
 
 constexpr Millis kSendWait{5000};
 constexpr std::size_t kCellsMax = 4096;
+constexpr int kQuietMs = 4;  ///< without a request, before something is prepared ahead: a cell just given away needs the processors
 
 class Jail {
  public:
@@ -41,6 +42,8 @@ class Jail {
   };
   Result<> Give(const sys::Message& message);
   Result<> Offer();
+  bool AheadWanted() const;
+  void PrepareAhead();
   Result<Layers> Prepare(const Take& take, std::span<const sys::UniqueFd> directories, const CellIds& ids);
   Result<> Answer(CellReply reply, std::vector<int> fds, const Layers& layers);
   Result<> Hand(Cell cell, CellReply reply, const Layers& layers);
@@ -52,6 +55,8 @@ class Jail {
   const JailOptions options_;
   const Identity identity_;
   CgroupPlan cgroups_;
+  FixedRoot fixed_root_;
+  bool ahead_failed_ = false;
   Limits expected_;
   std::uint32_t wanted_ = options_.warm_cells;  ///< offers that the client still lacks
   std::map<std::uint64_t, Cell> cells_;         ///< all that the client holds
@@ -116,7 +121,7 @@ Result<> Jail::Refuse(const Error& error, bool offer) {
 Result<> Jail::Offer() {
   --wanted_;
   const auto make = [&]() -> Result<std::pair<Cell, Mechanisms>> {
-    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, expected_, {}, Cell::Need::kAhead));
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, fixed_root_, expected_, {}, Cell::Need::kAhead));
     Mechanisms enforced = WRIT_TRY("limits", cell.cgroup().Apply(expected_));
     return std::pair{std::move(cell), std::move(enforced)};
   };
@@ -127,6 +132,20 @@ Result<> Jail::Offer() {
   reply.limits = expected_;
   reply.enforced = std::move(made->second);
   return Hand(std::move(made->first), std::move(reply), Layers());
+}
+
+/// What the next cell needs and nobody has to wait for. The first cell would wait for it, and a jail of one run makes no other.
+bool Jail::AheadWanted() const {
+  return !options_.one_run && next_cell_ > 1 && (fixed_root_.wanted() || (!cgroups_.made_ahead() && !ahead_failed_));
+}
+
+void Jail::PrepareAhead() {
+  if (fixed_root_.wanted()) {
+    fixed_root_.Make();  // where it cannot be had, each cell builds its own
+    return;
+  }
+  // A cell that has none makes its own and reports what is wrong.
+  ahead_failed_ = !cgroups_.MakeAhead(expected_).has_value();
 }
 
 Result<Jail::Layers> Jail::Prepare(const Take& take, std::span<const sys::UniqueFd> directories, const CellIds& ids) {
@@ -173,7 +192,7 @@ Result<> Jail::Give(const sys::Message& message) {
       directories = directories.subspan(1);
       root = [&](const CellIds& ids) { return PrepareRoot(root_directory, ids); };
     }
-    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, take.limits, root, Cell::Need::kNow));
+    Cell cell = WRIT_TRY("cell", Cell::Make(identity_, cgroups_, fixed_root_, take.limits, root, Cell::Need::kNow));
     reply.enforced = WRIT_TRY("limits", cell.cgroup().Apply(take.limits));
     const Layers layers = WRIT_TRY("layers", Prepare(take, directories, cell.ids()));
     return Hand(std::move(cell), std::move(reply), layers);
@@ -220,7 +239,8 @@ int Jail::Serve() {
   for (;;) {
     std::vector<pollfd> items = {{client_.get(), POLLIN, 0}};
     for (const auto& [name, cell] : cells_) items.push_back({cell.pidfd().get(), POLLIN, 0});
-    const int ready = ::poll(items.data(), items.size(), wanted_ > 0 ? 0 : -1);
+    const bool ahead = AheadWanted();
+    const int ready = ::poll(items.data(), items.size(), wanted_ > 0 ? 0 : ahead ? kQuietMs : -1);
     if (ready < 0 && errno != EINTR) return 1;
     if (items[0].revents != 0) {
       auto message = sys::ReceiveMessage(client_, kMessageBytesMax, Deadline::After(Millis{0}));
@@ -233,7 +253,11 @@ int Jail::Serve() {
       continue;  // requests first: housekeeping waits until none is left
     }
     ReapDead();
-    if (wanted_ > 0 && !Offer()) return 1;
+    if (wanted_ > 0) {
+      if (!Offer()) return 1;
+    } else if (ahead && ready == 0) {
+      PrepareAhead();
+    }
     if (options_.one_run && wanted_ == 0 && next_cell_ > 1 && cells_.empty()) return End();
   }
 }

@@ -67,7 +67,9 @@ Result<CellReply> DecodeCellReply(ByteView bytes);
 
 /// The jail's first message: the ids of the cell are mapped.
 constexpr std::string_view kMapped = "mapped";
-/// The jail's second and last: the cell's control group is made. Its version 1 `tasks` files travel along; PID 1 joins by
+/// Then, for a cell with the host's system directories: a copy of the jail's FixedRoot, or no descriptor.
+constexpr std::string_view kRoot = "root";
+/// The jail's last: the cell's control group is made. Its version 1 `tasks` files travel along; PID 1 joins by
 /// writing to them.
 constexpr std::string_view kJoin = "join";
 

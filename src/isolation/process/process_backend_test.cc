@@ -274,6 +274,22 @@ TEST_F(ProcessTier, AnotherRootReplacesTheSystemDirectories) {
   EXPECT_EQ(sink_.text, "other\nread-only\nout\n");
 }
 
+TEST_F(ProcessTier, LaterCellsHaveTheRootOfTheFirst) {
+  // Later ones get a copy of what the jail built meanwhile, where the kernel can map its ids; /dev of it is nobody's.
+  const std::string look =
+      "stat -c '%n %a %u %g %F' / /etc /etc/passwd /etc/hosts /etc/resolv.conf /proc /tmp /work /in /out /run /opt /.cell /usr /dev/shm; "
+      "ls -a / /etc /dev; cat /etc/passwd /etc/group /etc/hosts /etc/resolv.conf; cut -d' ' -f5,6 /proc/self/mountinfo | sed s/,idmapped// | sort; "
+      "ls /.cell 2>&1; chmod 755 /.cell 2>&1; touch /etc/x /x /dev/x /usr/x 2>&1; cat /proc/keys 2>&1; echo end";
+  const std::string first = Output(look);
+  EXPECT_THAT(first, HasSubstr("/.cell 0 "));
+  EXPECT_THAT(first, HasSubstr("Read-only file system"));
+  for (int later = 0; later < 3; ++later) {
+    session_.reset();
+    ::usleep(20'000);  // time for the jail to build it: without, the cell has a root of its own, and all holds as well
+    EXPECT_EQ(Output(look), first);
+  }
+}
+
 TEST_F(ProcessTier, ATerminalIsOne) {
   int typed[2];
   ASSERT_EQ(::pipe2(typed, O_CLOEXEC), 0);

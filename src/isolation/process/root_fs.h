@@ -12,7 +12,8 @@ namespace writ::isolation::process {
 /// What a cell's private root is made of. Called by PID 1 inside its own mount, PID and user namespace, before any
 /// guest exists.
 struct RootPlan {
-  const sys::UniqueFd* custom_root = nullptr;  ///< detached mount of another root file system; null: host's system directories
+  sys::UniqueFd custom_root{};  ///< detached mount of another root file system; invalid: the host's system directories
+  sys::UniqueFd fixed_root{};   ///< a FixedRoot's copy; invalid: it is built here
   std::uint64_t disk_bytes = 0, inodes = 0;    ///< of all writable places together
   bool whole_range = false;                    ///< id 0 exists inside
 };
@@ -27,7 +28,7 @@ struct CellRoot {
 /// moved along by the pivot.
 /// Errors: the step that failed, with errno; the caller exits.
 /// Sources: pivot_root(2), mount_namespaces(7), proc(5).
-Result<CellRoot> BuildRoot(const RootPlan& plan);
+Result<CellRoot> BuildRoot(RootPlan plan);
 
 /// Whether the tmpfs keeps the attributes that an overlay's upper layer needs. Source: user_namespaces(7), overlayfs.rst.
 bool UpperPossible(const CellRoot& root);
