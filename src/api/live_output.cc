@@ -11,7 +11,7 @@
 namespace writ::api {
 namespace {
 
-constexpr Millis kPoll{50};  ///< output is published about as often
+constexpr Millis kPublishEvery{50};  ///< output is published about as often
 
 session::LiveStream StreamOf(std::string_view kind) {
   if (kind == "stdout") return session::kLiveStdout;
@@ -40,7 +40,7 @@ Result<> CopyStream(LocalState& state, std::string_view run, std::string_view ki
       for (const auto& other : recovered)
         if (other.run_id == id && !other.problem.empty()) return Fail(Code::kCorrupt, "{}", other.problem);
     }
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kPublishEvery);
   }
 }
 

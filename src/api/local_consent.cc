@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/json_texts.h"
 #include "api/repeat_command.h"
 #include "plane/proposal.h"
 #include "workspace/warrant_manifest.h"
@@ -17,12 +18,6 @@ using storage::RunStatus;
 constexpr std::string_view kOrderDocument = "order";
 constexpr std::size_t kPageRuns = 256;
 constexpr Millis kLookEvery{200}, kCancelEvery{50};
-
-Json WireTexts(const std::vector<std::string>& words) {
-  Json list = Json::MakeArray();
-  for (const auto& word : words) list.Append(workspace::ToWirePath(word));
-  return list;
-}
 
 /// The command line, as options and words that `writ run` reads back, and where it was given.
 Result<Json> RecordOrder(const CreateRun& request) {

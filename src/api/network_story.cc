@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "api/json_texts.h"
 #include "contract/extension.h"
 #include "net/host_name.h"
 #include "policy/egress_rule.h"
@@ -12,11 +13,6 @@ namespace writ::api {
 namespace {
 
 using canon::Json;
-
-std::string TextOf(const Json& object, std::string_view name) {
-  const auto* text = object.FindString(name);
-  return text == nullptr ? std::string() : *text;
-}
 
 std::uint16_t PortOf(const Json& facts) {
   const Json* port = facts.Find("port");

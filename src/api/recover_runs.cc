@@ -21,7 +21,7 @@ namespace {
 
 using canon::Json;
 
-constexpr std::size_t kNamesMax = 1'000'000;
+constexpr std::size_t kDirectoriesMax = 1'000'000;
 constexpr Millis kKillPoll{10};
 
 /// The run id in "run_UUID.lock", "run_UUID.kill" or "run_UUID.XXXXXX".
@@ -120,7 +120,7 @@ Result<> SweepLeftovers(LocalState& state) {
   const auto unfinished = WRIT_TRY("sweep", Unfinished(state));
   for (const std::string_view folder : {kStagingDirectory, kRunsDirectory}) {
     const auto directory = WRIT_TRY("sweep", state.directory().Subdirectory(folder));
-    for (const auto& entry : WRIT_TRY("sweep", sys::ListNames(directory, kNamesMax))) {
+    for (const auto& entry : WRIT_TRY("sweep", sys::ListNames(directory, kDirectoriesMax))) {
       const std::string id = RunIdOf(entry);
       if (!id.starts_with("run_") || id == entry) continue;
       const bool free = WRIT_TRY("sweep", IsFree(state, unfinished, id));

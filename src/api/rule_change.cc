@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "api/json_texts.h"
 #include "api/run_network.h"
 #include "contract/extension.h"
 #include "policy/egress_rule.h"
@@ -17,7 +18,7 @@ namespace {
 
 using canon::Json;
 
-constexpr Millis kPoll{10};
+constexpr Millis kAnswerPoll{10};
 constexpr std::size_t kIdLength = 32;
 constexpr std::size_t kByMax = 256;
 constexpr std::size_t kAnswerMax = 4 << 20;
@@ -25,11 +26,6 @@ constexpr std::string_view kOpen = "open";
 
 bool IsId(std::string_view id) {
   return id.size() == kIdLength && std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-std::string TextOf(const Json& json, std::string_view name) {
-  const auto* text = json.FindString(name);
-  return text == nullptr ? std::string() : *text;
 }
 
 policy::Decision Deny(std::string rule, std::string reason, std::string grant) {
@@ -215,7 +211,7 @@ Result<RuleAnswer> DropRuleRequest(int runs_fd, std::string_view run_id, const R
       break;
     }
     if (deadline.Passed()) break;
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kAnswerPoll);
   }
   // What was not taken must not be taken later, when nobody waits for it any more.
   if (asked && !answer) {

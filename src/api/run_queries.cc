@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/json_texts.h"
 #include "crypto/digest.h"
 #include "storage/run_lock.h"
 #include "sys/file.h"
@@ -21,13 +22,6 @@ Result<Json> ReadStored(std::string_view what, const std::string& text) {
   auto json = canon::Parse(text, canon::Mode::kWire);
   if (!json) return Fail(Code::kCorrupt, "{} in the store is not JSON: {}", what, json.error().what);
   return json;
-}
-
-/// Words may hold paths that are not UTF-8.
-Json WireTexts(const std::vector<std::string>& texts) {
-  Json list = Json::MakeArray();
-  for (const auto& text : texts) list.Append(workspace::ToWirePath(text));
-  return list;
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace writ {
 namespace {
 
-bool IsPlain(char c) {
+bool NeedsNoQuotes(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
 }
@@ -13,7 +13,7 @@ bool IsPlain(char c) {
 }  // namespace
 
 std::string ShellQuote(std::string_view word) {
-  if (!word.empty() && std::all_of(word.begin(), word.end(), IsPlain)) return std::string(word);
+  if (!word.empty() && std::all_of(word.begin(), word.end(), NeedsNoQuotes)) return std::string(word);
   std::string quoted = "'";
   for (const char c : word) {
     if (c == '\'') {

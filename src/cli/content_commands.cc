@@ -38,12 +38,6 @@ int CopyToStdout(Context& context, api::LocalPlane& plane, std::string_view run,
   return Print(context, safe);
 }
 
-Json Strings(const std::vector<std::string>& texts) {
-  Json list = Json::MakeArray();
-  for (const auto& text : texts) list.Append(text);
-  return list;
-}
-
 }  // namespace
 
 int LogsCommand(Context& context) {
@@ -160,8 +154,8 @@ int ApplyCommand(Context& context) {
   const bool failed = conflicts || !result->stopped.empty();
   if (context.json()) {
     Json answer = Json::Of({{"runId", *run}, {"applied", result->applied}, {"dryRun", request.dry_run}});
-    answer.Set("paths", Strings(result->paths)).Set("conflicts", Strings(result->conflicts));
-    answer.Set("heldBack", Strings(result->held_back)).Set("warnings", Strings(result->warnings));
+    answer.Set("paths", TextArray(result->paths)).Set("conflicts", TextArray(result->conflicts));
+    answer.Set("heldBack", TextArray(result->held_back)).Set("warnings", TextArray(result->warnings));
     if (!result->stopped.empty()) answer.Set("stopped", result->stopped);
     const int printed = PrintJson(context, answer);
     return failed ? 1 : printed;

@@ -43,4 +43,6 @@ Result<canon::Json> KeptContentJson(api::LocalPlane& plane, std::string_view run
   return ContentJson(data, bytes);
 }
 
+canon::Json TextArray(const std::vector<std::string>& texts) { return canon::Json::Array(texts.begin(), texts.end()); }
+
 }  // namespace writ::cli

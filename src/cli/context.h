@@ -63,6 +63,7 @@ std::string OneLine(std::string_view message);
 
 /// A number given with an option, or `fallback`. Errors: kInvalid naming the option.
 Result<std::uint64_t> CountOption(const Context& context, std::string_view option, std::uint64_t fallback, std::uint64_t max);
+inline constexpr Millis kNoLimit{0};  ///< a fallback for how long to wait
 Result<Millis> DurationOption(const Context& context, std::string_view option, Millis fallback);
 
 }  // namespace writ::cli

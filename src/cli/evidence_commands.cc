@@ -21,14 +21,14 @@ constexpr std::size_t kFileBytesMax = 64u << 20;  // the bound of the JSON reade
 constexpr int kUnreadable = 2;
 
 /// A file, or stdin for "-".
-Result<std::string> ReadInput(std::string_view name) {
+Result<std::string> ReadFileOrStdin(std::string_view name) {
   if (name == "-") return sys::ReadAll(STDIN_FILENO, kFileBytesMax);
   return sys::ReadFile(std::string(name), kFileBytesMax);
 }
 
 /// The file is read with the caller's rights and parsed without any.
 Result<Json> ReadJson(const Context& context, std::string_view name) {
-  const std::string text = WRIT_TRY("read", ReadInput(name));
+  const std::string text = WRIT_TRY("read", ReadFileOrStdin(name));
   WRIT_TRY("confine", context.wiring.confine(Network::kNone));
   return WRIT_TRY(name, canon::Parse(text, canon::Mode::kWire));
 }

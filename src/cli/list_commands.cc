@@ -16,9 +16,6 @@ using canon::Json;
 
 constexpr std::size_t kRowsDefault = 50;
 constexpr std::size_t kRowsMax = 1'000'000;
-constexpr std::size_t kPipedColumns = 1000;  // a pipe gets whole commands, within reason
-
-std::size_t Columns() { return IsTerminal(STDOUT_FILENO) ? TextColumns(STDOUT_FILENO) : kPipedColumns; }
 
 int ListRuns(Context& context, bool live_only) {
   const auto limit = CountOption(context, "limit", kRowsDefault, kRowsMax);
@@ -35,11 +32,11 @@ int ListRuns(Context& context, bool live_only) {
     table.push_back({ShortRunId(row.run_id), ShowTime(row.created_at), EscapeVisible(row.status),
                      row.exit_code ? fmt::format("{}", *row.exit_code) : "-", EscapeVisible(row.command)});
   }
-  return Print(context, RenderTable(table, Columns()));
+  return Print(context, RenderTable(table, TableColumns()));
 }
 
 /// A text member of a decision, escaped; "-" when it is absent or empty.
-std::string Shown(const Json& entry, std::string_view member) {
+std::string ShownMember(const Json& entry, std::string_view member) {
   const std::string* text = entry.FindString(member);
   return text && !text->empty() ? EscapeVisible(*text) : "-";
 }
@@ -76,11 +73,11 @@ int DecisionsCommand(Context& context) {
     const Json event = found ? *found : Json();
     const std::string* at = entry.FindString("ts");
     const std::string* run = event.FindString("runId");
-    std::string kind = Shown(event, "type");
+    std::string kind = ShownMember(event, "type");
     if (kind.starts_with(kTypePrefix)) kind.erase(0, kTypePrefix.size());
-    table.push_back({at ? ShowTime(*at) : "-", kind, run && !run->empty() ? ShortRunId(*run) : "-", Shown(event, "reason")});
+    table.push_back({at ? ShowTime(*at) : "-", kind, run && !run->empty() ? ShortRunId(*run) : "-", ShownMember(event, "reason")});
   }
-  const int printed = Print(context, RenderTable(table, Columns()));
+  const int printed = Print(context, RenderTable(table, TableColumns()));
   return chain ? printed : Complain(context, chain.error());
 }
 

@@ -19,15 +19,6 @@ constexpr int kUsage = 2;
 
 api::Caller WhoAnswers() { return {.uid = ::getuid(), .name = UserName(::getuid())}; }
 
-/// Asks on the terminal. Anything but `yes` is no.
-Result<bool> Confirm() {
-  WRIT_TRY("ask", sys::WriteAll(STDERR_FILENO, std::string_view("Approve this, and nothing else? Type yes: ")));
-  std::string line;
-  char byte = 0;
-  while (line.size() < 16 && ::read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n') line += byte;
-  return line == "yes";
-}
-
 int SayResult(Context& context, const Result<api::ConsentResult>& result) {
   if (!result) return Complain(context, result.error());
   if (context.json()) return PrintJson(context, Json::Of({{"runId", result->run_id}, {"status", result->status}}));
@@ -37,6 +28,14 @@ int SayResult(Context& context, const Result<api::ConsentResult>& result) {
 }
 
 }  // namespace
+
+Result<bool> ConfirmApproval() {
+  WRIT_TRY("ask", sys::WriteAll(STDERR_FILENO, std::string_view("Approve this, and nothing else? Type yes: ")));
+  std::string line;
+  char byte = 0;
+  while (line.size() < 16 && ::read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n') line += byte;
+  return line == "yes";
+}
 
 int LocalPending(Context& context) {
   const auto limit = CountOption(context, "limit", kPendingDefault, kPendingMax);
@@ -70,7 +69,7 @@ int LocalApprove(Context& context) {
   if (wanted && *wanted != *digest) return Complain(context, Error{Code::kInvalid, "what would run is not what --digest names; read it again"});
   if (!context.json() && !sys::WriteAll(STDERR_FILENO, std::string_view(contract::RenderApproval(*approval)))) return 1;
   if (!yes) {
-    const auto confirmed = Confirm();
+    const auto confirmed = ConfirmApproval();
     if (!confirmed) return Complain(context, confirmed.error());
     if (!*confirmed) return Complain(context, Error{Code::kDenied, "not approved; nothing was changed"});
   }

@@ -10,4 +10,7 @@ int LocalPending(Context& context);
 int LocalApprove(Context& context);
 int LocalDeny(Context& context);
 
+/// Asks on the terminal whether to approve what was shown. Anything but `yes` is no.
+Result<bool> ConfirmApproval();
+
 }  // namespace writ::cli

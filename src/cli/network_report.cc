@@ -13,8 +13,7 @@ namespace {
 
 using canon::Json;
 
-constexpr std::size_t kShownMax = 50;  // of each list; the JSON form has more
-constexpr std::size_t kTextColumns = 300;
+constexpr std::size_t kEndsShown = 50;  // of each list; the JSON form has more
 
 template <class Item>
 Json List(const std::vector<Item>& items) {
@@ -31,7 +30,7 @@ Json Texts(const std::vector<std::string>& texts) {
 
 std::string RefusalLines(const api::NetworkStory& story) {
   std::string out;
-  for (std::size_t i = 0; i < std::min(story.refused.size(), kShownMax); ++i) {
+  for (std::size_t i = 0; i < std::min(story.refused.size(), kEndsShown); ++i) {
     const auto& one = story.refused[i];
     std::string what = EscapeVisible(one.target, kTextColumns);
     if (!one.method.empty()) what += fmt::format(" {} {}", EscapeVisible(one.method, 40), EscapeVisible(one.path, kTextColumns));
@@ -43,7 +42,7 @@ std::string RefusalLines(const api::NetworkStory& story) {
       out += fmt::format("    would be allowed by: {}\n", EscapeVisible(ShellQuote(api::NetworkOptions(grant)), kTextColumns));
     }
   }
-  const std::size_t more = story.refused.size() - std::min(story.refused.size(), kShownMax);
+  const std::size_t more = story.refused.size() - std::min(story.refused.size(), kEndsShown);
   if (more > 0 || story.refused_more > 0) out += fmt::format("  and {} more\n", more + story.refused_more);
   return out;
 }
@@ -64,11 +63,11 @@ std::string RenderLearned(const api::Explanation& explained) {
   const auto& story = explained.story;
   std::string out = fmt::format("writ: learned from run {} under open rules\n", ShortRunId(explained.run_id));
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(story.used.size(), kShownMax); ++i) {
+  for (std::size_t i = 0; i < std::min(story.used.size(), kEndsShown); ++i) {
     const auto& used = story.used[i];
     rows.push_back({i == 0 ? "  used" : "", fmt::format("{} port {}", EscapeVisible(used.host, kTextColumns), used.port), fmt::format("{} connections", used.connections)});
   }
-  if (const std::size_t more = story.used.size() - std::min(story.used.size(), kShownMax) + story.used_more; more > 0)
+  if (const std::size_t more = story.used.size() - std::min(story.used.size(), kEndsShown) + story.used_more; more > 0)
     rows.push_back({"", fmt::format("and {} more", more), ""});
   if (story.used.empty()) rows.push_back({"  used", "no host", ""});
   rows.push_back({"  changed", fmt::format("{} files", story.files.size() + story.files_more), ""});

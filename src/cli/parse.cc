@@ -9,9 +9,9 @@
 namespace writ::cli {
 namespace {
 
-constexpr std::size_t kShownMax = 60;  // of a wrong word in a message
+constexpr std::size_t kShownWordColumns = 60;  // of a wrong word in a message
 
-std::string Shown(std::string_view word) { return EscapeVisible(word, kShownMax); }
+std::string ShownWord(std::string_view word) { return EscapeVisible(word, kShownWordColumns); }
 
 std::string Meant(std::string_view prefix, std::string_view suggestion) {
   return suggestion.empty() ? "" : fmt::format(", did you mean `{}{}`?", prefix, suggestion);
@@ -84,7 +84,7 @@ class Parser {
       seconds.push_back(command.name.substr(space + 1));
     }
     if (seconds.empty()) {
-      return Wrong(fmt::format("unknown command `{}`{}; see `writ help`", Shown(first), Meant("", NearestName(first, names))));
+      return Wrong(fmt::format("unknown command `{}`{}; see `writ help`", ShownWord(first), Meant("", NearestName(first, names))));
     }
     return Wrong(fmt::format("`{}` needs one of: {}; see `writ help`", first, fmt::join(seconds, ", ")));
   }
@@ -126,7 +126,7 @@ class Parser {
       for (const auto& group : Groups()) {
         for (const auto& known : group.options) names.push_back(known.name);
       }
-      return Wrong(fmt::format("unknown option `--{}`{}; {}", Shown(name), Meant("--", NearestName(name, names)), SeeHelp()));
+      return Wrong(fmt::format("unknown option `--{}`{}; {}", ShownWord(name), Meant("--", NearestName(name, names)), SeeHelp()));
     }
     if (option->kind == Kind::kFlag) {
       if (equals != std::string_view::npos) return Wrong(fmt::format("`--{}` takes no value; {}", name, SeeHelp()));
@@ -141,7 +141,7 @@ class Parser {
   bool ReadLetters(std::string_view letters) {
     for (std::size_t i = 0; i < letters.size(); ++i) {
       const Option* option = FindLetter(letters[i]);
-      if (!option) return Wrong(fmt::format("unknown option `-{}`; {}", Shown(letters.substr(i, 1)), SeeHelp()));
+      if (!option) return Wrong(fmt::format("unknown option `-{}`; {}", ShownWord(letters.substr(i, 1)), SeeHelp()));
       if (option->kind == Kind::kFlag) {
         result_.options.emplace_back(option, std::string_view{});
         continue;
@@ -165,7 +165,7 @@ class Parser {
     if (option.kind == Kind::kChoice && option.name != "tier") {  // tiers are judged by what this machine offers
       const std::string padded = fmt::format(" {} ", option.choices);
       if (value.find(' ') != std::string_view::npos || padded.find(fmt::format(" {} ", value)) == std::string::npos) {
-        return Wrong(fmt::format("`--{}` is one of {}, not `{}`; {}", option.name, option.choices, Shown(value), SeeHelp()));
+        return Wrong(fmt::format("`--{}` is one of {}, not `{}`; {}", option.name, option.choices, ShownWord(value), SeeHelp()));
       }
     }
     result_.options.emplace_back(&option, value);
@@ -177,7 +177,7 @@ class Parser {
     if (!result_.command) {
       const bool pages = result_.Has("generate");
       if (result_.operands.size() > (pages ? 1u : 0u)) {
-        return Wrong(fmt::format("unexpected `{}` after the options; see `writ --help`", Shown(result_.operands.back())));
+        return Wrong(fmt::format("unexpected `{}` after the options; see `writ --help`", ShownWord(result_.operands.back())));
       }
       return true;
     }
@@ -195,7 +195,7 @@ class Parser {
     }
     const bool open_ended = !wanted.empty() && wanted.back().repeatable;
     if (!open_ended && result_.operands.size() > wanted.size()) {
-      return Wrong(fmt::format("unexpected `{}`; {}", Shown(result_.operands[wanted.size()]), SeeHelp()));
+      return Wrong(fmt::format("unexpected `{}`; {}", ShownWord(result_.operands[wanted.size()]), SeeHelp()));
     }
     return true;
   }

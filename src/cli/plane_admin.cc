@@ -20,8 +20,6 @@ using canon::Json;
 
 constexpr std::size_t kExportJsonMax = 64u << 20;
 
-std::size_t Columns() { return IsTerminal(STDOUT_FILENO) ? TextColumns(STDOUT_FILENO) : 1000; }
-
 /// The place for a token: a file of the caller's that nobody else may read, made before the plane is asked for one.
 struct TokenOut {
   sys::UniqueFd fd;
@@ -98,7 +96,7 @@ int PrincipalsListCommand(Context& context) {
   for (const auto& row : *rows) {
     table.push_back({EscapeVisible(row.name), EscapeVisible(row.role), ShowTime(row.created_at), row.revoked ? "revoked" : ""});
   }
-  return Print(context, RenderTable(table, Columns()));
+  return Print(context, RenderTable(table, TableColumns()));
 }
 
 int PrincipalsAddCommand(Context& context) {
@@ -138,7 +136,7 @@ int RunnersCommand(Context& context) {
   for (const auto& row : *rows) {
     table.push_back({EscapeVisible(row.runner_id), EscapeVisible(row.pool), EscapeVisible(row.key_id), ShowTime(row.enrolled_at)});
   }
-  return Print(context, RenderTable(table, Columns()));
+  return Print(context, RenderTable(table, TableColumns()));
 }
 
 int ExportCommand(Context& context) {

@@ -3,6 +3,7 @@
 
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/local_approvals.h"
 #include "cli/plane_link.h"
 #include "cli/terminal.h"
 #include "client/plane_answers.h"
@@ -29,12 +30,12 @@ Result<std::optional<std::string>> ReadIdToken(const Context& context) {
 }
 
 /// What waits, as the plane shows it. The digest is computed here: what is answered is what was shown.
-struct Shown {
+struct ShownApproval {
   Json approval;
   std::string digest;
 };
-Result<Shown> FetchApproval(PlaneLink& link, const std::string& run_id) {
-  Shown shown;
+Result<ShownApproval> FetchApproval(PlaneLink& link, const std::string& run_id) {
+  ShownApproval shown;
   shown.approval = WRIT_TRY("approval", link.plane().Get(fmt::format("/v1/runs/{}/approval", run_id)));
   const std::string* id = shown.approval.FindString("runId");
   const std::string* digest = shown.approval.FindString("digest");
@@ -48,23 +49,14 @@ Result<Shown> FetchApproval(PlaneLink& link, const std::string& run_id) {
 }
 
 /// A plane of the original protocol cannot show what would run: what it says of the run is all there is.
-Result<Shown> OriginalsApproval(PlaneLink& link, const std::string& run_id) {
+Result<ShownApproval> OriginalsApproval(PlaneLink& link, const std::string& run_id) {
   const auto view = WRIT_TRY("run", link.plane().Get(fmt::format("/v1/runs/{}", run_id)));
   const auto run = WRIT_TRY("run", client::DecodeRunView(view, run_id));
   Json requirements = Json::MakeArray();
   for (const auto& text : run.consent_requirements) requirements.Append(Json::Of({{"requirement", text}}));
-  Shown shown;
+  ShownApproval shown;
   shown.approval = Json::Of({{"runId", run_id}, {"createdAt", run.created_at}, {"requirements", std::move(requirements)}});
   return shown;
-}
-
-/// Asks on the terminal. An answer other than yes is no.
-Result<bool> Confirm() {
-  WRIT_TRY("ask", sys::WriteAll(STDERR_FILENO, std::string_view("Approve this, and nothing else? Type yes: ")));
-  std::string line;
-  char byte = 0;
-  while (line.size() < 16 && ::read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n') line += byte;
-  return line == "yes";
 }
 
 int SayMoved(Context& context, const Result<Json>& answer) {
@@ -119,7 +111,7 @@ int PlaneApprove(Context& context) {
   if (wanted && *wanted != shown->digest) return Complain(context, Error{Code::kInvalid, "what would run is not what --digest names; read it again"});
   if (!context.json() && sys::WriteAll(STDERR_FILENO, contract::RenderApproval(shown->approval)).has_value() == false) return 1;
   if (!yes) {
-    const auto confirmed = Confirm();
+    const auto confirmed = ConfirmApproval();
     if (!confirmed) return Complain(context, confirmed.error());
     if (!*confirmed) return Complain(context, Error{Code::kDenied, "not approved; nothing was changed"});
   }

@@ -9,19 +9,19 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Result<AskOptions> Read(const std::vector<std::string_view>& words) {
+Result<AskOptions> ReadAsk(const std::vector<std::string_view>& words) {
   const auto invocation = ParseCommandLine(words);
   if (!invocation) return Fail(Code::kInvalid, "usage: {}", invocation.error().what);
   return ReadAskOptions(*invocation, "alice");
 }
 
 std::string WhyNot(const std::vector<std::string_view>& words) {
-  const auto options = Read(words);
+  const auto options = ReadAsk(words);
   return options ? std::string("accepted") : options.error().what;
 }
 
 TEST(PlaneAsk, ATaskIsOneArgumentAndACommandFollowsDashes) {
-  const auto task = Read({"submit", "--agent", "claude-code", "fix it"});
+  const auto task = ReadAsk({"submit", "--agent", "claude-code", "fix it"});
   ASSERT_TRUE(task) << task.error().what;
   EXPECT_EQ(task->ask.prompt, "fix it");
   EXPECT_EQ(task->ask.agent.kind, "claude-code");
@@ -29,13 +29,13 @@ TEST(PlaneAsk, ATaskIsOneArgumentAndACommandFollowsDashes) {
   EXPECT_FALSE(task->ask.writ) << "nothing asks for the extension";
   EXPECT_EQ(task->repository, ".");
 
-  const auto command = Read({"submit", "--", "make", "a b"});
+  const auto command = ReadAsk({"submit", "--", "make", "a b"});
   ASSERT_TRUE(command) << command.error().what;
   EXPECT_EQ(command->ask.prompt, "make 'a b'");
   ASSERT_TRUE(command->ask.execution);
   EXPECT_EQ(command->ask.execution->command, "make");
   EXPECT_THAT(command->ask.execution->args, ElementsAre("a b"));
-  EXPECT_EQ(Read({"submit", "--", "true"})->ask.execution->command, "true") << "one word after dashes is a command, no script";
+  EXPECT_EQ(ReadAsk({"submit", "--", "true"})->ask.execution->command, "true") << "one word after dashes is a command, no script";
 
   EXPECT_THAT(WhyNot({"submit", "make", "test"}), HasSubstr("in quotes"));
   EXPECT_THAT(WhyNot({"submit", "--agent", "codex", "--", "make"}), HasSubstr("an agent gets a task"));
@@ -43,7 +43,7 @@ TEST(PlaneAsk, ATaskIsOneArgumentAndACommandFollowsDashes) {
 }
 
 TEST(PlaneAsk, OptionsBecomeTheRequest) {
-  const auto read = Read({"submit", "--pool", "gpu", "--secret", "TOK=GH", "--allow-host", "A.Test", "--net", "b.test:443", "--env", "X=1", "--timeout",
+  const auto read = ReadAsk({"submit", "--pool", "gpu", "--secret", "TOK=GH", "--allow-host", "A.Test", "--net", "b.test:443", "--env", "X=1", "--timeout",
                           "90s", "--memory", "64M", "--label", "gpu=a100", "--on-lost", "requeue", "--max-duration", "90s", "--budget-usd", "2.5",
                           "--isolation", "hermetic", "--accept", "memory=rlimit", "--no-workspace", "make"});
   ASSERT_TRUE(read) << read.error().what;

@@ -22,10 +22,7 @@ namespace {
 using canon::Json;
 
 constexpr std::size_t kAttemptsMax = 64;
-constexpr Millis kNoLimit{0};
-constexpr std::uint64_t kDiffBytesMax = 1ull << 32;
-
-class PlainControl final : public api::RunControl {};
+constexpr std::uint64_t kCountedBytesMax = 1ull << 32;
 
 /// N runs of one checkpoint, from request to comparison.
 class Fanout {
@@ -34,7 +31,7 @@ class Fanout {
       : context_(context), link_(link), options_(std::move(options)), strategy_(strategy) {}
 
   int Run(std::size_t attempts, const std::vector<client::Upload>& uploads, Deadline deadline) {
-    PlainControl control;
+    api::RunControl control;
     const SignalScope signals(control, -1);
     for (std::size_t i = 0; i < attempts && !control.cancelled(); ++i) {
       const Requested requested = SendRequest(context_, link_, options_, i == 0 ? uploads : std::vector<client::Upload>{});
@@ -95,7 +92,7 @@ class Fanout {
           card.diff_bytes += piece.size();
           return {};
         },
-        kDiffBytesMax);
+        kCountedBytesMax);
     if (!counted) {
       card.verified = false;
       card.problem = fmt::format("its diff cannot be read: {}", counted.error().what);

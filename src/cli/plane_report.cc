@@ -13,8 +13,6 @@ namespace {
 
 using canon::Json;
 
-constexpr std::size_t kJsonStreamMax = 256u << 10;  // of each stream inside the object
-
 /// What was kept of a blob, at most kJsonStreamMax. The whole is read, because only then its hash is known to be right.
 Result<Json> BlobJson(PlaneLink& link, const std::string& hash) {
   std::string head;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "cli/content_json.h"
 #include "contract/event.h"
 #include "contract/extension.h"
 #include "session/exit_code.h"
@@ -75,12 +76,6 @@ void TakeEvent(const Json& event, bool extended, api::RunResult& result) {
   }
 }
 
-Json Strings(const std::vector<std::string>& texts) {
-  Json list = Json::MakeArray();
-  for (const auto& text : texts) list.Append(text);
-  return list;
-}
-
 }  // namespace
 
 api::RunResult ResultOf(const client::Evidence& evidence) {
@@ -132,8 +127,8 @@ Json EvidenceJson(const client::Evidence& evidence) {
                    {"pinned", evidence.verification.pinned},
                    {"firstUse", evidence.first_use},
                    {"planeKeyId", evidence.plane_key_id},
-                   {"problems", Strings(evidence.verification.problems)},
-                   {"warnings", Strings(evidence.verification.warnings)}});
+                   {"problems", TextArray(evidence.verification.problems)},
+                   {"warnings", TextArray(evidence.verification.warnings)}});
 }
 
 api::DecisionView PlaneDecision(api::Verdict verdict, std::vector<std::string> reasons, std::string_view plane_url) {

@@ -22,8 +22,6 @@
 namespace writ::cli {
 namespace {
 
-class PlainControl final : public api::RunControl {};
-
 /// Everything after the request was read and the plane opened.
 class PlaneRun {
  public:
@@ -63,7 +61,7 @@ class PlaneRun {
   }
 
   int Drive() {
-    PlainControl control;
+    api::RunControl control;
     LiveOutput live(OutputOptions(control));
     const SignalScope signals(control, -1);
     RunFollower follower(link_, control);

@@ -22,13 +22,8 @@ namespace {
 
 using canon::Json;
 
-constexpr Millis kNoLimit{0};
 constexpr std::size_t kJsonLogMax = 4u << 20;
 constexpr std::uint64_t kLogBytesMax = 1ull << 40;
-
-class PlainControl final : public api::RunControl {};
-
-std::size_t Columns() { return IsTerminal(STDOUT_FILENO) ? TextColumns(STDOUT_FILENO) : 1000; }
 
 LiveOutputOptions ToTheCaller(api::RunControl& control) {
   LiveOutputOptions live;
@@ -66,7 +61,7 @@ int WaitCommand(Context& context) {
   if (!limit) return Complain(context, limit.error(), kCannotRunStatus);
   auto on = OpenOnRun(context);
   if (!on) return Complain(context, on.error(), kCannotRunStatus);
-  PlainControl control;
+  api::RunControl control;
   LiveOutput live(ToTheCaller(control));
   const SignalScope signals(control, -1);
   RunFollower follower(on->link, control);
@@ -141,7 +136,7 @@ int PlaneListCommand(Context& context) {
     table.push_back({run.run_id, ShowTime(run.created_at), run.status, EscapeVisible(run.pool, 24), EscapeVisible(run.requested_by.id, 24),
                      EscapeVisible(run.prompt, 200)});
   }
-  return Print(context, RenderTable(table, Columns()));
+  return Print(context, RenderTable(table, TableColumns()));
 }
 
 int PlaneShowCommand(Context& context) {
@@ -215,7 +210,7 @@ int PlaneLogsCommand(Context& context) {
   const bool out = context.invocation.Has("stdout"), err = context.invocation.Has("stderr"), follow = context.invocation.Has("follow");
   auto on = OpenOnRun(context);
   if (!on) return Complain(context, on.error());
-  PlainControl control;
+  api::RunControl control;
   LiveOutput live(ToTheCaller(control));
   const SignalScope signals(control, -1);
   RunFollower follower(on->link, control);

@@ -23,9 +23,6 @@ namespace {
 using canon::Json;
 
 constexpr std::size_t kNotesBytesMax = client::kBlobBytesMax;
-constexpr Millis kNoLimit{0};
-
-class PlainControl final : public api::RunControl {};
 
 int SayRequested(Context& context, const PlaneLink& link, const Requested& requested) {
   const std::string& id = requested.run.run_id;
@@ -48,7 +45,7 @@ int SayRequested(Context& context, const PlaneLink& link, const Requested& reque
 int WaitAndReport(Context& context, PlaneLink& link, const std::string& run_id, const client::RunAsk& ask) {
   const auto limit = DurationOption(context, "wait-timeout", kNoLimit);
   if (!limit) return Complain(context, limit.error(), kCannotRunStatus);
-  PlainControl control;
+  api::RunControl control;
   const SignalScope signals(control, -1);
   FollowOptions options;
   if (*limit != kNoLimit) options.deadline = Deadline::After(*limit);

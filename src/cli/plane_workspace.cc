@@ -9,12 +9,12 @@ namespace writ::cli {
 namespace {
 
 constexpr Millis kCaptureMax{600'000};
-constexpr std::size_t kShownMax = 5;
+constexpr std::size_t kPathsShown = 5;
 
 std::string Listed(const std::vector<std::string>& paths) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(paths.size(), kShownMax); ++i) text += fmt::format("{}{}", i == 0 ? "" : ", ", paths[i]);
-  if (paths.size() > kShownMax) text += fmt::format(" and {} more", paths.size() - kShownMax);
+  for (std::size_t i = 0; i < std::min(paths.size(), kPathsShown); ++i) text += fmt::format("{}{}", i == 0 ? "" : ", ", paths[i]);
+  if (paths.size() > kPathsShown) text += fmt::format(" and {} more", paths.size() - kPathsShown);
   return text;
 }
 

@@ -25,7 +25,6 @@ namespace writ::cli {
 namespace {
 
 constexpr int kCannotRun = 125;
-constexpr std::size_t kJsonStreamMax = 256u << 10;  // of each stream inside the object; `writ logs` has the rest
 constexpr Millis kProgressAfter{2000};
 constexpr Millis kProgressEvery{1000};
 

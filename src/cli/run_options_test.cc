@@ -17,14 +17,14 @@ std::optional<std::string> FakeEnv(std::string_view name) {
   return std::nullopt;
 }
 
-Result<RunOptions> Read(const Words& words) {
+Result<RunOptions> ReadOptions(const Words& words) {
   const auto invocation = ParseCommandLine(words);
   EXPECT_TRUE(invocation.has_value()) << invocation.error().what;
   return ReadRunOptions(*invocation, FakeEnv);
 }
 
 TEST(RunOptions, NothingGivenMeansDefaults) {
-  const auto options = Read({"run", "true"});
+  const auto options = ReadOptions({"run", "true"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
   EXPECT_THAT(options->request.argv, ElementsAre("true"));
   EXPECT_EQ(options->request.limits, Limits{});
@@ -34,7 +34,7 @@ TEST(RunOptions, NothingGivenMeansDefaults) {
 }
 
 TEST(RunOptions, EveryLimit) {
-  const auto options = Read({"run", "--timeout=1m", "--cpu-time=30s", "--cpus=0.5", "--memory=64M", "--pids=16", "--files=32",
+  const auto options = ReadOptions({"run", "--timeout=1m", "--cpu-time=30s", "--cpus=0.5", "--memory=64M", "--pids=16", "--files=32",
                              "--stdout-max=1K", "--stderr-max=2K", "--disk=8M", "--inodes=1K", "--on-output-limit=kill", "x"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
   const Limits expected{.wall_time = Millis{60'000}, .cpu_time = Millis{30'000}, .cpu_millis = 500,
@@ -45,30 +45,30 @@ TEST(RunOptions, EveryLimit) {
 }
 
 TEST(RunOptions, NetworkIsClosedUntilSomethingIsNamed) {
-  const auto closed = Read({"run", "x"});
+  const auto closed = ReadOptions({"run", "x"});
   ASSERT_TRUE(closed.has_value());
   EXPECT_FALSE(closed->request.network.asked);
-  const auto none = Read({"run", "--net", "none", "x"});
+  const auto none = ReadOptions({"run", "--net", "none", "x"});
   ASSERT_TRUE(none.has_value());
   EXPECT_FALSE(none->request.network.asked);
-  const auto open = Read({"run", "--net=open", "--net", "10.0.0.6:5432", "x"});
+  const auto open = ReadOptions({"run", "--net=open", "--net", "10.0.0.6:5432", "x"});
   ASSERT_TRUE(open.has_value()) << open.error().what;
   EXPECT_TRUE(open->request.network.asked && open->request.network.open);
   EXPECT_THAT(open->request.network.rules, ElementsAre("10.0.0.6:5432"));
-  const auto rules = Read({"run", "--net", "a.test:443", "--net", "*.b.test", "--net-rule", "api.test GET,HEAD /v1/**", "--net-budget", "10M", "x"});
+  const auto rules = ReadOptions({"run", "--net", "a.test:443", "--net", "*.b.test", "--net-rule", "api.test GET,HEAD /v1/**", "--net-budget", "10M", "x"});
   ASSERT_TRUE(rules.has_value()) << rules.error().what;
   EXPECT_TRUE(rules->request.network.asked);
   EXPECT_FALSE(rules->request.network.open);
   EXPECT_THAT(rules->request.network.rules, ElementsAre("a.test:443", "*.b.test", "api.test GET,HEAD /v1/**"));
   EXPECT_EQ(rules->request.network.budget_bytes, 10u << 20);
-  const auto long_none = Read({"run", "--net-rule", "none", "x"});  // the words belong to --net; this is a host
+  const auto long_none = ReadOptions({"run", "--net-rule", "none", "x"});  // the words belong to --net; this is a host
   ASSERT_TRUE(long_none.has_value());
   EXPECT_THAT(long_none->request.network.rules, ElementsAre("none"));
 }
 
 TEST(RunOptions, NetworkContradictionsAndBadRules) {
   const auto refused = [](const Words& words) {
-    const auto options = Read(words);
+    const auto options = ReadOptions(words);
     return options ? std::string("accepted") : options.error().what;
   };
   EXPECT_THAT(refused({"run", "--net", "none", "--net", "a.test", "x"}), HasSubstr("--net none"));
@@ -83,7 +83,7 @@ TEST(RunOptions, NetworkContradictionsAndBadRules) {
 }
 
 TEST(RunOptions, InputsOutputsAndEnvironment) {
-  const auto options = Read({"run", "--input", "a/data.csv", "--input", "b:c.csv:data2.csv", "--output", "r.txt", "--output", "log?",
+  const auto options = ReadOptions({"run", "--input", "a/data.csv", "--input", "b:c.csv:data2.csv", "--output", "r.txt", "--output", "log?",
                              "--out-dir", "res", "--env", "A=1=2", "--env", "EDITOR", "--env", "EMPTY=", "x"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
   const auto& request = options->request;
@@ -103,7 +103,7 @@ TEST(RunOptions, InputsOutputsAndEnvironment) {
 }
 
 TEST(RunOptions, AcceptTakesOneOrAList) {
-  const auto options = Read({"run", "--accept", "memory=rlimit,pids=rlimit", "--accept", "groups=kept", "x"});
+  const auto options = ReadOptions({"run", "--accept", "memory=rlimit,pids=rlimit", "--accept", "groups=kept", "x"});
   ASSERT_TRUE(options.has_value()) << options.error().what;
   EXPECT_EQ(options->request.accepted.size(), 3u);
   EXPECT_EQ(options->request.accepted.at("groups"), "kept");
@@ -131,7 +131,7 @@ TEST(RunOptions, RefusesWhatIsWrong) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.says);
-    const auto options = Read(c.words);
+    const auto options = ReadOptions(c.words);
     ASSERT_FALSE(options.has_value());
     EXPECT_EQ(options.error().code, Code::kInvalid);
     EXPECT_THAT(options.error().what, HasSubstr(c.says));
@@ -139,7 +139,7 @@ TEST(RunOptions, RefusesWhatIsWrong) {
 }
 
 TEST(RunOptions, Attack42_WarnsOfSecretsInClear) {
-  const auto options = Read({"run", "--env", "GITHUB_TOKEN=abc", "--env", "MODE=fast", "x"});
+  const auto options = ReadOptions({"run", "--env", "GITHUB_TOKEN=abc", "--env", "MODE=fast", "x"});
   ASSERT_TRUE(options.has_value());
   ASSERT_EQ(options->warnings.size(), 1u);
   EXPECT_THAT(options->warnings[0], HasSubstr("GITHUB_TOKEN"));

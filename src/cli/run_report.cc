@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "base/units.h"
+#include "cli/content_json.h"
 #include "cli/context.h"
 #include "cli/table.h"
 #include "contract/hash.h"
@@ -124,12 +125,6 @@ std::string Summary(const api::RunResult& result, const Limits& limits, std::siz
   return fmt::format("writ: run {} {}\n{}", next.id, Ending(result), RenderTable(rows, columns));
 }
 
-Json Strings(const std::vector<std::string>& texts) {
-  Json list = Json::MakeArray();
-  for (const auto& text : texts) list.Append(text);
-  return list;
-}
-
 }  // namespace
 
 std::string_view VerdictWord(api::Verdict verdict) {
@@ -176,7 +171,7 @@ std::string RenderSummary(const api::RunResult& result, const Limits& limits, st
 }
 
 Json DecisionJson(const api::DecisionView& decision) {
-  Json json = Json::Of({{"verdict", VerdictWord(decision.verdict)}, {"rule", decision.rule}, {"reasons", Strings(decision.reasons)}});
+  Json json = Json::Of({{"verdict", VerdictWord(decision.verdict)}, {"rule", decision.rule}, {"reasons", TextArray(decision.reasons)}});
   if (!decision.grant.empty()) json.Set("grant", decision.grant);
   json.Set("policyHash", decision.policy_hash).Set("policySource", decision.policy_source);
   return json;
@@ -218,8 +213,8 @@ Json RunJson(const api::RunResult& result) {
       .Set("filesChanged", result.files_changed)
       .Set("changes", std::move(changes))
       .Set("outputs", std::move(outputs))
-      .Set("missing", Strings(result.missing))
-      .Set("undeclared", Strings(result.undeclared))
+      .Set("missing", TextArray(result.missing))
+      .Set("undeclared", TextArray(result.undeclared))
       .Set("undeclaredCount", result.undeclared_count)
       .Set("workspaceChangedMeanwhile", result.workspace_changed_meanwhile)
       .Set("receiptHash", ReceiptHash(result.receipt));

@@ -21,6 +21,7 @@ std::string RenderSummary(const api::RunResult& result, const Limits& limits, st
 std::vector<std::string> Reasons(const api::RunResult& result);
 
 /// The object of `writ run --json` without the streams (docs/formats/cli-json.md).
+inline constexpr std::size_t kJsonStreamMax = 256u << 10;  ///< bytes of each stream; `writ logs` has the rest
 canon::Json RunJson(const api::RunResult& result);
 canon::Json DecisionJson(const api::DecisionView& decision);
 /// A run as `list`, `ps` and `show` give it.

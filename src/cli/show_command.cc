@@ -15,8 +15,7 @@ namespace {
 using canon::Json;
 using Rows = std::vector<std::vector<std::string>>;
 
-constexpr std::size_t kShownMax = 20;        // of each list
-constexpr std::size_t kTextColumns = 300;    // of one text
+constexpr std::size_t kLinesShown = 20;        // of each list
 constexpr std::size_t kRowColumns = 1000;
 
 /// A member on a path of names, or nullptr.
@@ -35,8 +34,8 @@ std::string Text(const Json& json, std::initializer_list<std::string_view> path)
 }
 
 void AddList(Rows& rows, std::string_view title, const std::vector<std::string>& lines) {
-  for (std::size_t i = 0; i < std::min(lines.size(), kShownMax); ++i) rows.push_back({i == 0 ? std::string(title) : "", lines[i]});
-  if (lines.size() > kShownMax) rows.push_back({"", fmt::format("and {} more", lines.size() - kShownMax)});
+  for (std::size_t i = 0; i < std::min(lines.size(), kLinesShown); ++i) rows.push_back({i == 0 ? std::string(title) : "", lines[i]});
+  if (lines.size() > kLinesShown) rows.push_back({"", fmt::format("and {} more", lines.size() - kLinesShown)});
 }
 
 void AddView(Rows& rows, const Json& contract, const contract::ContractExtension& asked) {

@@ -17,7 +17,7 @@ constexpr std::size_t kHandled = kCancelling.size() + 2;  // and SIGWINCH, SIGPI
 std::atomic<api::RunControl*> g_control{nullptr};
 std::atomic<int> g_terminal{-1};
 std::atomic<int> g_received{0};
-struct sigaction g_previous[kHandled];
+struct sigaction g_actions_before[kHandled];
 
 void OnCancel(int signal) {
   const int saved = errno;
@@ -48,23 +48,23 @@ SignalScope::SignalScope(api::RunControl& control, int terminal_fd) {
   ::sigemptyset(&action.sa_mask);
   action.sa_handler = OnCancel;  // without SA_RESTART: a blocked call returns and looks at the control
   for (const int signal : kCancelling) {
-    ::sigaction(signal, nullptr, &g_previous[slot]);
+    ::sigaction(signal, nullptr, &g_actions_before[slot]);
     // nohup ignores SIGHUP on purpose; that stays.
-    if (signal != SIGHUP || g_previous[slot].sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+    if (signal != SIGHUP || g_actions_before[slot].sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
     ++slot;
   }
   action.sa_handler = OnResize;
   action.sa_flags = SA_RESTART;
-  ::sigaction(SIGWINCH, terminal_fd >= 0 ? &action : nullptr, &g_previous[slot++]);
+  ::sigaction(SIGWINCH, terminal_fd >= 0 ? &action : nullptr, &g_actions_before[slot++]);
   action.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &action, &g_previous[slot++]);
+  ::sigaction(SIGPIPE, &action, &g_actions_before[slot++]);
 }
 
 SignalScope::~SignalScope() {
   std::size_t slot = 0;
-  for (const int signal : kCancelling) ::sigaction(signal, &g_previous[slot++], nullptr);
-  ::sigaction(SIGWINCH, &g_previous[slot++], nullptr);
-  ::sigaction(SIGPIPE, &g_previous[slot++], nullptr);
+  for (const int signal : kCancelling) ::sigaction(signal, &g_actions_before[slot++], nullptr);
+  ::sigaction(SIGWINCH, &g_actions_before[slot++], nullptr);
+  ::sigaction(SIGPIPE, &g_actions_before[slot++], nullptr);
   g_control.store(nullptr);
 }
 

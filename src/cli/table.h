@@ -7,6 +7,8 @@
 
 namespace writ::cli {
 
+inline constexpr std::size_t kTextColumns = 300;  ///< of one text in reports, at most
+
 /// Rows of text with aligned columns, two spaces apart. Cells must be safe to print; the last column is cut with an
 /// ellipsis where a row would exceed `columns`.
 std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t columns);

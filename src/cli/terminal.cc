@@ -16,7 +16,7 @@ constexpr std::array kCrashing{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 // For the handlers; written before they are installed.
 std::atomic<int> g_fd{-1};
 termios g_cooked{};
-struct sigaction g_previous[kCrashing.size()];
+struct sigaction g_crash_actions_before[kCrashing.size()];
 
 void Restore() {
   const int fd = g_fd.exchange(-1);
@@ -50,6 +50,8 @@ std::size_t TextColumns(int fd) {
   return size ? std::clamp<std::size_t>(size->columns, 60, 120) : 100;
 }
 
+std::size_t TableColumns() { return IsTerminal(STDOUT_FILENO) ? TextColumns(STDOUT_FILENO) : 1000; }
+
 Result<std::unique_ptr<RawTerminal>> RawTerminal::Enter(int fd) {
   if (::tcgetattr(fd, &g_cooked) != 0) return FailErrno("read the terminal's settings");
   std::unique_ptr<RawTerminal> raw_terminal(new RawTerminal);
@@ -57,7 +59,7 @@ Result<std::unique_ptr<RawTerminal>> RawTerminal::Enter(int fd) {
   struct sigaction action{};
   action.sa_handler = OnCrash;
   ::sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kCrashing.size(); ++i) ::sigaction(kCrashing[i], &action, &g_previous[i]);
+  for (std::size_t i = 0; i < kCrashing.size(); ++i) ::sigaction(kCrashing[i], &action, &g_crash_actions_before[i]);
   termios raw = g_cooked;
   ::cfmakeraw(&raw);
   if (::tcsetattr(fd, TCSADRAIN, &raw) != 0) return FailErrno("set the terminal to raw mode");
@@ -66,7 +68,7 @@ Result<std::unique_ptr<RawTerminal>> RawTerminal::Enter(int fd) {
 
 RawTerminal::~RawTerminal() {
   Restore();
-  for (std::size_t i = 0; i < kCrashing.size(); ++i) ::sigaction(kCrashing[i], &g_previous[i], nullptr);
+  for (std::size_t i = 0; i < kCrashing.size(); ++i) ::sigaction(kCrashing[i], &g_crash_actions_before[i], nullptr);
 }
 
 }  // namespace writ::cli

@@ -16,6 +16,8 @@ bool IsTerminal(int fd);
 std::optional<isolation::SessionSpec::Terminal> TerminalSize(int fd);
 /// Columns for help and tables: the terminal's, within 60..120; 100 when `fd` is no terminal.
 std::size_t TextColumns(int fd);
+/// Columns for a table on stdout: a pipe gets whole commands, within reason.
+std::size_t TableColumns();
 
 /// Keys go to the job unread while it lives: no echo, no line editing, no signals. Destruction restores the terminal,
 /// and so do the signals of a crash. At most one at a time.

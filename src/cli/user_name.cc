@@ -11,7 +11,7 @@
 namespace writ::cli {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 8u << 20;
+constexpr std::size_t kPasswdBytesMax = 8u << 20;
 constexpr std::size_t kNameMax = 64;
 
 /// What login tools accept, and nothing that would need escaping anywhere.
@@ -38,7 +38,7 @@ std::optional<std::string_view> NameIn(std::string_view line, uid_t uid) {
 }  // namespace
 
 std::string UserName(uid_t uid, const std::string& passwd_file) {
-  const auto content = sys::ReadFile(passwd_file, kFileBytesMax);
+  const auto content = sys::ReadFile(passwd_file, kPasswdBytesMax);
   std::string_view rest = content ? std::string_view(*content) : std::string_view{};
   while (!rest.empty()) {
     const auto end = std::min(rest.find('\n'), rest.size());

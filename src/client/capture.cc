@@ -23,7 +23,7 @@ namespace {
 using workspace::PatternList;
 
 constexpr std::size_t kUntrackedMax = 100'000;     ///< of a manifest, files and denied paths each
-constexpr std::size_t kListBytesMax = 256u << 20;  ///< of a list of names from git
+constexpr std::size_t kNamesBytesMax = 256u << 20;  ///< of a list of names from git
 constexpr std::size_t kNamedMax = 10;              ///< paths named in an error
 
 struct Listed {
@@ -34,7 +34,7 @@ Result<Listed> ListFiles(const UserGit& git, Deadline deadline) {
   const std::string text =
       WRIT_TRY("list files", git.Output({.args = {"ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"},
                                          .input = {},
-                                         .out_bytes_max = kListBytesMax,
+                                         .out_bytes_max = kNamesBytesMax,
                                          .env = {}},
                                         deadline));
   auto entries = WRIT_TRY("list files", SplitNul(text));
@@ -53,7 +53,7 @@ Result<std::set<std::string>> DeniedInHistory(const UserGit& git, const PatternL
                git.Output({.args = {"log", "-z", "-m", "--root", "--no-renames", "--no-ext-diff", "--no-textconv",
                                     "--diff-filter=A", "--name-only", "--format=", "HEAD", "--"},
                            .input = {},
-                           .out_bytes_max = kListBytesMax,
+                           .out_bytes_max = kNamesBytesMax,
                            .env = {}},
                           deadline));
   std::set<std::string> denied;

@@ -13,7 +13,7 @@
 namespace writ::client {
 namespace {
 
-constexpr std::size_t kPlanesMax = 10'000;
+constexpr std::size_t kKnownPlanesMax = 10'000;
 constexpr std::size_t kUrlMax = 2048;
 
 /// The next word of a line, which loses it.
@@ -59,7 +59,7 @@ Result<std::vector<KnownPlane>> ParseKnownPlanes(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty() || line.starts_with('#')) continue;
-    if (planes.size() == kPlanesMax) return Fail(Code::kCorrupt, "line {}: more than {} planes", number, kPlanesMax);
+    if (planes.size() == kKnownPlanesMax) return Fail(Code::kCorrupt, "line {}: more than {} planes", number, kKnownPlanesMax);
     planes.push_back(WRIT_TRY(fmt::format("line {}", number), ParseLine(line)));
   }
   return planes;

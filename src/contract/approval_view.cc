@@ -9,6 +9,7 @@
 
 #include "base/escape.h"
 #include "base/utf8.h"
+#include "contract/evidence_text.h"
 
 namespace writ::contract {
 
@@ -16,7 +17,7 @@ using canon::Json;
 
 namespace {
 
-constexpr std::size_t kColumns = 100, kIndent = 2, kNameColumns = 26;
+constexpr std::size_t kScreenColumns = 100, kScreenIndent = 2, kNameColumns = 26;
 constexpr std::size_t kBlanksShown = 3;        // a longer run is counted
 constexpr std::size_t kListedMax = 1000;       // elements of one list; the rest is counted
 constexpr std::size_t kCodePointsNamed = 8;
@@ -65,15 +66,15 @@ class Screen {
   /// `name  text`, wrapped below itself. Both are safe to show.
   void Row(std::string_view name, std::string_view text) {
     const std::size_t name_width = Utf16Length(name);
-    std::string head = std::string(kIndent, ' ') + std::string(name);
-    const std::size_t at = kIndent + kNameColumns;
+    std::string head = std::string(kScreenIndent, ' ') + std::string(name);
+    const std::size_t at = kScreenIndent + kNameColumns;
     if (name_width + 1 > kNameColumns) {
-      for (const auto& piece : Wrap(name, kColumns - kIndent)) out_ += std::string(kIndent, ' ') + piece + "\n";
+      for (const auto& piece : Wrap(name, kScreenColumns - kScreenIndent)) out_ += std::string(kScreenIndent, ' ') + piece + "\n";
       head = std::string(at, ' ');
     } else {
       head.append(kNameColumns - name_width, ' ');
     }
-    for (const auto& piece : Wrap(text, kColumns - at)) {
+    for (const auto& piece : Wrap(text, kScreenColumns - at)) {
       out_ += head + piece + "\n";
       head = std::string(at, ' ');
     }
@@ -83,10 +84,10 @@ class Screen {
   }
   /// A line that begins with a sign, wrapped.
   void Sign(std::string_view text) {
-    std::string head(kIndent, ' ');
-    for (const auto& piece : Wrap(text, kColumns - kIndent)) {
+    std::string head(kScreenIndent, ' ');
+    for (const auto& piece : Wrap(text, kScreenColumns - kScreenIndent)) {
       out_ += head + piece + "\n";
-      head = std::string(kIndent + 2, ' ');
+      head = std::string(kScreenIndent + 2, ' ');
     }
   }
 
@@ -126,11 +127,6 @@ class Screen {
   std::string out_;
 };
 
-std::string_view TextOf(const Json& object, std::string_view name) {
-  const std::string* text = object.FindString(name);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
-
 const Json::Array& ItemsOf(const Json& object, std::string_view name) {
   static const Json::Array none;
   const Json* items = object.Find(name);
@@ -145,7 +141,7 @@ std::string Joined(const Json::Array& items) {
   return text;
 }
 
-std::string ActorText(const Json* actor) {
+std::string VisibleActor(const Json* actor) {
   if (actor == nullptr) return "nobody named";
   std::string text = fmt::format("{} {}", VisibleBlanks(TextOf(*actor, "kind")), QuoteVisible(TextOf(*actor, "id")));
   if (const auto note = NotAsciiNote(TextOf(*actor, "id")); !note.empty()) text += fmt::format(" ({})", note);
@@ -211,7 +207,7 @@ void ShowRequirements(Screen& screen, const Json& approval) {
                                    approvers.empty() ? "nobody (no approver is named)" : Joined(approvers));
     if (not_requester != nullptr && not_requester->is_bool() && not_requester->boolean()) text += ", not the requester";
     screen.Row("needs", text);
-    for (const Json& actor : given) screen.Row("  given by", ActorText(&actor));
+    for (const Json& actor : given) screen.Row("  given by", VisibleActor(&actor));
   }
 }
 
@@ -284,7 +280,7 @@ std::string RenderApproval(const Json& approval) {
   static const Json nothing = Json::MakeObject();
   const Json* request = approval.Find("request");
   screen.Heading(fmt::format("Run {} waits for approval", VisibleBlanks(TextOf(approval, "runId"))));
-  screen.Row("asked by", ActorText((request != nullptr ? request : &nothing)->Find("requestedBy")));
+  screen.Row("asked by", VisibleActor((request != nullptr ? request : &nothing)->Find("requestedBy")));
   if (const auto principal = TextOf(approval, "principal"); !principal.empty())
     screen.Row("  known as", QuoteVisible(principal));
   screen.Row("asked at", VisibleBlanks(TextOf(approval, "createdAt")));

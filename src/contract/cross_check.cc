@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "contract/evidence_text.h"
+
 namespace writ::contract {
 
 using canon::Json;
@@ -12,11 +14,6 @@ using canon::Json;
 namespace {
 
 constexpr std::size_t kWarningsMax = 50;
-
-std::string_view TextOf(const Json* object, std::string_view name) {
-  const std::string* text = object == nullptr ? nullptr : object->FindString(name);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
 
 class CrossChecker {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contract/extension_parts.h"
 #include "contract/hash.h"
 #include "contract/names.h"
 #include "contract/object_reader.h"
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t kTextMax = 1000000, kArgsMax = 10000, kArgMax = 100000, kVarsMax = 10000, kNamesMax = 256;
 
-Json TextArray(const std::vector<std::string>& texts) { return Json::Array(texts.begin(), texts.end()); }
+using extension_parts::TextArray;
 
 Json EnvObject(const EnvList& list) {
   Json::Object members;

@@ -12,7 +12,7 @@ using canon::Json;
 
 namespace {
 
-constexpr std::size_t kJournalMax = 100000, kTextMax = 1000000, kSecretsMax = 256;
+constexpr std::size_t kJournalMax = 100000, kSayingMax = 1000000, kHandedSecretsMax = 256;
 
 void ReadVersion(ObjectReader& reader, std::string_view wanted) {
   std::string version;
@@ -43,7 +43,7 @@ Result<ToolJournalEntry> DecodeEntry(const Json& json, std::string_view path) {
   reader.Text("toolName", entry.tool_name, 1, 1024);
   if (const Json* input = reader.Member("input")) entry.input = *input;
   if (const Json* output = reader.Member("output", false)) entry.output = *output;
-  reader.Text("error", entry.error, 0, kTextMax);
+  reader.Text("error", entry.error, 0, kSayingMax);
   std::optional<double> duration;
   reader.Number("durationMs", duration, 0, true);
   if (!duration) reader.Refuse("durationMs", "is missing");
@@ -82,13 +82,13 @@ Result<Checkpoint> DecodeCheckpoint(const Json& json, std::string_view path) {
   if (checkpoint.tier != "semantic" && checkpoint.tier != "workspace") {
     reader.Refuse("tier", "must be \"semantic\" or \"workspace\"");
   }
-  reader.Text("message", checkpoint.message, 0, kTextMax);
+  reader.Text("message", checkpoint.message, 0, kSayingMax);
   if (reader.Has("semantic")) {
     Checkpoint::Semantic semantic;
     Inner(reader, "semantic", [&](ObjectReader& inner) {
       inner.Hash("transcriptHash", semantic.transcript_hash);
       inner.Hash("toolJournalHash", semantic.tool_journal_hash);
-      inner.Text("note", semantic.note, 0, kTextMax);
+      inner.Text("note", semantic.note, 0, kSayingMax);
     });
     checkpoint.semantic = std::move(semantic);
   }
@@ -162,8 +162,8 @@ Result<Envelope> DecodeEnvelope(const Json& json, std::string_view path) {
   if (const Json* checkpoint = reader.Member("checkpoint")) envelope.checkpoint = *checkpoint;
   if (const Json* agent = reader.Member("agent")) reader.Take(envelope.agent, DecodeAgent(*agent, reader.Path("agent")));
   Inner(reader, "task", [&](ObjectReader& inner) { inner.Text("prompt", envelope.prompt, 1, kPromptUnitsMax); });
-  reader.Text("reason", envelope.reason, 0, kTextMax);
-  reader.Each("secrets", kSecretsMax, true, [&](const Json& item, std::string_view where) -> Result<> {
+  reader.Text("reason", envelope.reason, 0, kSayingMax);
+  reader.Each("secrets", kHandedSecretsMax, true, [&](const Json& item, std::string_view where) -> Result<> {
     auto claim = DecodeSecretClaim(item, where);
     if (!claim) return std::unexpected(std::move(claim).error());
     envelope.secrets.push_back(std::move(claim->name));

@@ -1,5 +1,6 @@
 #include "contract/manifest.h"
 
+#include "contract/extension_parts.h"
 #include "contract/names.h"
 #include "contract/object_reader.h"
 #include "contract/validators.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::size_t kFilesMax = 100000, kPatternsMax = 10000, kPatternLengthMax = 512, kPathLengthMax = 4096;
 
-Json TextArray(const std::vector<std::string>& texts) { return Json::Array(texts.begin(), texts.end()); }
+using extension_parts::TextArray;
 
 Result<> CheckPath(const std::string& path, std::string_view where) {
   if (auto checked = CheckWorkspacePath(path); !checked) return std::unexpected(std::move(checked).error().Doing(where));

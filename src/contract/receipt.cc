@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "contract/evidence_text.h"
 #include "contract/hash.h"
 #include "contract/names.h"
 
@@ -10,11 +11,6 @@ namespace writ::contract {
 using canon::Json;
 
 namespace {
-
-std::string TextOf(const Json& object, std::string_view name) {
-  const std::string* text = object.FindString(name);
-  return text == nullptr ? std::string() : *text;
-}
 
 Json Copy(const Json& object, std::initializer_list<std::string_view> names) {
   Json copy = Json::MakeObject();
@@ -37,11 +33,11 @@ void ReceiptFacts::Add(const Json& entry) {
   AddPlain(TextOf(entry, "ts"), TextOf(entry, "hash"));
   const Json* event = entry.Find("event");
   if (event == nullptr) return;
-  const std::string type = TextOf(*event, "type");
+  const std::string_view type = TextOf(*event, "type");
   if (type == "secret.released") {
     secrets_.push_back(Copy(*event, {"name", "scope"}).Set("ts", ended_at_));
   } else if (type == "network.connected") {
-    AddNetwork(TextOf(*event, "host"), TextOf(*event, "decision"));
+    AddNetwork(std::string(TextOf(*event, "host")), std::string(TextOf(*event, "decision")));
   } else if (type == "boundary.crossed") {
     boundaries_.push_back(Copy(*event, {"direction", "contentHash", "dataClass"}));
   } else if (type == "model.called") {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/units.h"
+#include "contract/evidence_text.h"
 #include "contract/extension.h"
 
 namespace writ::contract {
@@ -20,14 +21,8 @@ constexpr std::size_t kColumns = 80, kIndent = 10, kWidth = kColumns - kIndent;
 constexpr std::size_t kListed = 4;            // items of a list before "and N more"
 constexpr std::size_t kProblemsListed = 20, kWarningsListed = 3;
 constexpr std::size_t kWordLines = 6;
-constexpr std::size_t kShortHash = 12;
 
-std::string_view TextOf(const Json* object, std::string_view name) {
-  const std::string* text = object == nullptr ? nullptr : object->FindString(name);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
 const Json* MemberOf(const Json* object, std::string_view name) { return object == nullptr ? nullptr : object->Find(name); }
-std::string_view ShortHash(std::string_view hash) { return hash.substr(0, kShortHash); }
 
 const Json::Array& ItemsOf(const Json* object, std::string_view name) {
   static const Json::Array none;

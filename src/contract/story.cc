@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "contract/evidence_text.h"
 #include "contract/extension.h"
 #include "contract/names.h"
 
@@ -13,15 +14,9 @@ using canon::Json;
 
 namespace {
 
-constexpr std::size_t kShortHash = 12;
+std::string ShortOf(const Json& object, std::string_view name) { return std::string(ShortHash(TextOf(object, name))); }
 
-std::string TextOf(const Json* object, std::string_view name) {
-  const std::string* text = object == nullptr ? nullptr : object->FindString(name);
-  return text == nullptr ? std::string() : *text;
-}
-std::string ShortOf(const Json& object, std::string_view name) { return TextOf(&object, name).substr(0, kShortHash); }
-
-std::string ActorText(const Json* actor) { return fmt::format("{}:{}", TextOf(actor, "kind"), TextOf(actor, "id")); }
+std::string ActorPair(const Json* actor) { return fmt::format("{}:{}", TextOf(actor, "kind"), TextOf(actor, "id")); }
 
 const Json* Inside(const Json& object, std::string_view outer, std::string_view inner) {
   const Json* member = object.Find(outer);
@@ -65,7 +60,7 @@ Json ReceiptStory(const Json& contract, const Json& receipt) {
   Json story = Json::Of({
       {"runId", TextOf(&receipt, "runId")},
       {"status", TextOf(&receipt, "status")},
-      {"actor", ActorText(contract.Find("requestedBy"))},
+      {"actor", ActorPair(contract.Find("requestedBy"))},
       {"agent", TextOf(contract.Find("agent"), "kind")},
       {"isolation", isolation != nullptr && isolation->is_string() ? *isolation : Json("process")},
       {"workspace", Json::Of({{"baseRef", TextOf(receipt.Find("workspaceIn"), "baseRef")},
@@ -79,18 +74,18 @@ Json ReceiptStory(const Json& contract, const Json& receipt) {
       {"eventsHead", TextOf(&receipt, "eventsHead")},
       {"verificationCommand", fmt::format("{} verify <bundle.json>", kDialect)},
   });
-  if (std::string identity = TextOf(contract.Find(kExtension), "identity"); !identity.empty()) story.Set("identity", identity);
+  if (const auto identity = TextOf(contract.Find(kExtension), "identity"); !identity.empty()) story.Set("identity", identity);
   return story;
 }
 
 EventSummary Summarise(const Json& event) {
-  const std::string type = TextOf(&event, "type");
-  const auto text = [&](std::string_view name) { return TextOf(&event, name); };
+  const std::string type(TextOf(event, "type"));
+  const auto text = [&](std::string_view name) { return std::string(TextOf(event, name)); };
   if (type == "run.created") return {"info", type, "contract issued"};
   if (type == "checkpoint.created") return {"info", type, fmt::format("{} ({})", text("checkpointId"), text("tier"))};
   if (type == "policy.evaluated") return {text("decision") == "ask" ? "warn" : "ok", type, text("reason")};
   if (type == "consent.requested") return {"warn", type, text("requirement")};
-  if (type == "consent.granted") return {"ok", type, ActorText(event.Find("actor"))};
+  if (type == "consent.granted") return {"ok", type, ActorPair(event.Find("actor"))};
   if (type == "run.claimed") return {"info", type, fmt::format("{} {}", text("runnerId"), text("runnerKeyId"))};
   if (type == "secret.released") return {"warn", type, fmt::format("{} ({})", text("name"), text("scope"))};
   if (type == "workspace.materialized") return {"info", type, "manifest " + ShortOf(event, "manifestHash")};
@@ -109,7 +104,7 @@ EventSummary Summarise(const Json& event) {
     return {"warn", type, fmt::format("{}: {} {}", text("direction"), text("dataClass"), ShortOf(event, "contentHash"))};
   }
   if (type == "run.failed") return {"err", type, fmt::format("{}: {}", text("failure"), text("message"))};
-  if (type == "run.cancelled") return {"warn", type, ActorText(event.Find("actor"))};
+  if (type == "run.cancelled") return {"warn", type, ActorPair(event.Find("actor"))};
   if (type == "run.completed") return {"ok", type, "completed"};
   return SummariseExtension(type, event);
 }

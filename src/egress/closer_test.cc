@@ -7,17 +7,11 @@
 
 #include <vector>
 
+#include "egress/socket_pair_for_test.h"
+
 namespace writ::egress {
 namespace {
 
-struct Pair {
-  sys::UniqueFd mine, peer;
-};
-Pair Connected() {
-  int ends[2] = {-1, -1};
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-  return {sys::UniqueFd(ends[0]), sys::UniqueFd(ends[1])};
-}
 bool Ended(const sys::UniqueFd& peer) {
   char byte = 0;
   return ::read(peer.get(), &byte, 1) == 0;
@@ -29,7 +23,7 @@ TEST(Closer, EverythingGivenIsClosedWhenFinishReturns) {
   std::vector<sys::UniqueFd> peers;
   for (int round = 0; round < 50; ++round) {
     for (int i = 0; i < 8; ++i) {
-      Pair pair = Connected();
+      test::SocketPair pair = test::MakeSocketPair();
       closer.Close(std::move(pair.mine));
       peers.push_back(std::move(pair.peer));
     }
@@ -42,7 +36,7 @@ TEST(Closer, EverythingGivenIsClosedWhenFinishReturns) {
 TEST(Closer, ARoundOfTheLoopHandsOver) {
   const auto loop = EventLoop::Create().value();
   Closer closer(*loop);
-  Pair pair = Connected();
+  test::SocketPair pair = test::MakeSocketPair();
   closer.Close(std::move(pair.mine));
   EXPECT_FALSE(Ended(pair.peer));
   ASSERT_TRUE(loop->RunOnce(Millis(0)));
@@ -53,7 +47,7 @@ TEST(Closer, ARoundOfTheLoopHandsOver) {
 
 TEST(Closer, ItsEndClosesWhatWaits) {
   const auto loop = EventLoop::Create().value();
-  Pair pair = Connected();
+  test::SocketPair pair = test::MakeSocketPair();
   {
     Closer closer(*loop);
     closer.Close(std::move(pair.mine));
@@ -70,7 +64,7 @@ TEST(Closer, WhatThereIsNoRoomForIsClosedAtOnce) {
   closer.Close(sys::UniqueFd());
   std::vector<sys::UniqueFd> peers;
   for (std::size_t i = 0; i < 3 * kRoom; ++i) {
-    Pair pair = Connected();
+    test::SocketPair pair = test::MakeSocketPair();
     closer.Close(std::move(pair.mine));
     EXPECT_EQ(Ended(pair.peer), i >= kRoom) << i;
     peers.push_back(std::move(pair.peer));

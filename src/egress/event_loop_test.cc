@@ -8,6 +8,8 @@
 #include <functional>
 #include <thread>
 
+#include "egress/socket_pair_for_test.h"
+
 namespace writ::egress {
 namespace {
 
@@ -22,16 +24,6 @@ class Target : public EventTarget {
   void OnTimer(Timer& timer) override { on_timer(timer); }
 };
 
-struct Pair {
-  sys::UniqueFd a, b;
-};
-
-Pair MakePair() {
-  int fds[2];
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-  return {sys::UniqueFd{fds[0]}, sys::UniqueFd{fds[1]}};
-}
-
 class EventLoopTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -44,41 +36,41 @@ class EventLoopTest : public testing::Test {
 };
 
 TEST_F(EventLoopTest, TellsEdgesOnce) {
-  Pair pair = MakePair();
+  test::SocketPair pair = test::MakeSocketPair();
   Target target;
   Watch watch;
   std::uint32_t seen = 0;
   target.on_events = [&](Watch&, std::uint32_t events) { seen |= events; };
-  ASSERT_TRUE(watch.Start(*loop, pair.a.get(), target));
+  ASSERT_TRUE(watch.Start(*loop, pair.mine.get(), target));
   Round();
   EXPECT_EQ(seen, static_cast<std::uint32_t>(EPOLLOUT));
   seen = 0;
   Round();
   EXPECT_EQ(seen, 0U);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(::write(pair.peer.get(), "x", 1), 1);
   Round();
   EXPECT_NE(seen & EPOLLIN, 0U);
 }
 
 TEST_F(EventLoopTest, AWatchThatIsStoppedInItsRoundIsNotTold) {
-  Pair one = MakePair(), two = MakePair();
+  test::SocketPair one = test::MakeSocketPair(), two = test::MakeSocketPair();
   Target first, second;
   Watch a, b;
   int told = 0;
   first.on_events = [&](Watch&, std::uint32_t) { ++told, b.Stop(); };
   second.on_events = [&](Watch&, std::uint32_t) { ++told, a.Stop(); };
-  ASSERT_TRUE(a.Start(*loop, one.a.get(), first));
-  ASSERT_TRUE(b.Start(*loop, two.a.get(), second));
+  ASSERT_TRUE(a.Start(*loop, one.mine.get(), first));
+  ASSERT_TRUE(b.Start(*loop, two.mine.get(), second));
   Round();
   EXPECT_EQ(told, 1);
 }
 
 TEST_F(EventLoopTest, AWatchThatIsTakenOverTellsItsNewOwner) {
-  Pair pair = MakePair();
+  test::SocketPair pair = test::MakeSocketPair();
   Target first, second;
   Watch a, b;
   int told = 0;
-  ASSERT_TRUE(a.Start(*loop, pair.a.get(), first));
+  ASSERT_TRUE(a.Start(*loop, pair.mine.get(), first));
   Round();
   second.on_events = [&](Watch& watch, std::uint32_t) { told += &watch == &b; };
   ASSERT_TRUE(b.TakeOver(a, second));

@@ -7,11 +7,6 @@
 #include "egress/sockets.h"
 
 namespace writ::egress {
-namespace {
-constexpr std::size_t kBufferBytes = 64U << 10;  // what waits for one side before more is written for it
-constexpr int kStepsPerTurn = 64;                // then the others have their turn
-constexpr Millis kLingerTimeout{2'000};
-}  // namespace
 
 void StartHttp2Relay(Core& core, RelayParts parts) {
   auto& relay = core.Adopt(std::make_unique<Http2Relay>(core, std::move(parts)));

@@ -9,9 +9,6 @@
 namespace writ::egress {
 namespace {
 constexpr std::size_t kResponseHeadBytesMax = 32U << 10;
-constexpr std::size_t kBufferBytes = 64U << 10;  // what waits for one side before the other side is read again
-constexpr int kStepsPerTurn = 64;                // then the others have their turn
-constexpr Millis kLingerTimeout{2'000};
 
 bool SameTarget(const policy::EgressTarget& a, const policy::EgressTarget& b) {
   return a.host == b.host && a.port == b.port;

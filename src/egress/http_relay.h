@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,11 @@
 #include "egress/http_side.h"
 
 namespace writ::egress {
+
+// Of both relays:
+inline constexpr std::size_t kBufferBytes = 64U << 10;  ///< what waits for one side before the other side is read again
+inline constexpr int kStepsPerTurn = 64;                ///< then the others have their turn
+inline constexpr Millis kLingerTimeout{2'000};          ///< for the client to take the last of it
 
 /// Everything a relay inside a tunnel is made of.
 struct RelayParts {

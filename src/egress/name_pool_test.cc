@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "net/addresses_for_test.h"
+
 namespace writ::egress {
 namespace {
 
-net::IpAddress Ip(const char* text) { return *net::IpAddress::FromText(text); }
+using net::Ip;
 
 TEST(NamePool, AddressesLeadBackToTheirName) {
   NamePool pool;

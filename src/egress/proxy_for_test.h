@@ -15,11 +15,12 @@
 #include <vector>
 
 #include "egress/proxy.h"
+#include "net/addresses_for_test.h"
 
 /// A proxy on loopback, with everything around it played by the test.
 namespace writ::egress::test {
 
-inline net::IpAddress Ip(std::string_view text) { return net::IpAddress::FromText(text).value(); }
+using net::Ip;
 
 inline policy::EgressRules Rules(const std::vector<std::string>& texts) {
   policy::EgressRules rules;

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/addresses_for_test.h"
+
 namespace writ::egress {
 namespace {
 
 using testing::ElementsAre;
 
-net::IpAddress Ip(const char* text) { return *net::IpAddress::FromText(text); }
+using net::Ip;
 
 TEST(ResolverFiles, HostsLinesAreReadAsTheCLibraryDoes) {
   ResolverFiles files;

@@ -9,18 +9,19 @@
 #include "egress/openssl_owned.h"
 
 namespace writ::egress {
-namespace {
 
 /// What is under TLS: the socket, and what was read from it before.
-struct Wire {
+struct TlsWire {
   int socket = -1;
   std::string early;
 };
 
-Wire& WireOf(BIO* bio) { return *static_cast<Wire*>(::BIO_get_data(bio)); }
+namespace {
+
+TlsWire& WireOf(BIO* bio) { return *static_cast<TlsWire*>(::BIO_get_data(bio)); }
 
 int WireRead(BIO* bio, char* buffer, int size) {
-  Wire& wire = WireOf(bio);
+  TlsWire& wire = WireOf(bio);
   ::BIO_clear_retry_flags(bio);
   if (size <= 0) return 0;
   if (!wire.early.empty()) {
@@ -70,7 +71,7 @@ std::string_view ProtocolName(HttpVersion version) {
 }
 
 struct TlsStream::Parts {
-  Wire wire;
+  TlsWire wire;
   std::unique_ptr<SSL, FreedBy<SSL_free>> tls;
 };
 

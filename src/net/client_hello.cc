@@ -24,9 +24,9 @@ constexpr std::uint16_t kEncryptedServerName = 0xFFCE;  // the draft before it
 std::unexpected<Error> Bad(std::string_view why) { return Fail(Code::kInvalid, "TLS ClientHello: {}", why); }
 
 /// Takes parts in order; nullopt when there is not enough left.
-class Reader {
+class HelloReader {
  public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+  explicit HelloReader(std::string_view bytes) : rest_(bytes) {}
   bool at_end() const { return rest_.empty(); }
   std::optional<std::string_view> Bytes(std::size_t count) {
     if (count > rest_.size()) return std::nullopt;
@@ -52,10 +52,10 @@ class Reader {
 };
 
 Result<Host> ReadServerName(std::string_view data) {
-  Reader outer(data);
+  HelloReader outer(data);
   const auto list = outer.Vector(2);
   if (!list || !outer.at_end()) return Bad("the server name extension is malformed");
-  Reader names(*list);
+  HelloReader names(*list);
   const auto type = names.Number(1);
   const auto name = names.Vector(2);
   if (!type || !name || *type != 0) return Bad("the server name extension is malformed");
@@ -66,11 +66,11 @@ Result<Host> ReadServerName(std::string_view data) {
 }
 
 Result<std::vector<std::string>> ReadAlpn(std::string_view data) {
-  Reader outer(data);
+  HelloReader outer(data);
   const auto list = outer.Vector(2);
   if (!list || !outer.at_end() || list->empty()) return Bad("the ALPN extension is malformed");
   std::vector<std::string> protocols;
-  for (Reader names(*list); !names.at_end();) {
+  for (HelloReader names(*list); !names.at_end();) {
     const auto name = names.Vector(1);
     if (!name || name->empty()) return Bad("the ALPN extension is malformed");
     protocols.emplace_back(*name);
@@ -80,7 +80,7 @@ Result<std::vector<std::string>> ReadAlpn(std::string_view data) {
 
 Result<> ReadExtensions(std::string_view extensions, ClientHello& hello) {
   std::vector<std::size_t> seen;
-  for (Reader reader(extensions); !reader.at_end();) {
+  for (HelloReader reader(extensions); !reader.at_end();) {
     const auto type = reader.Number(2);
     const auto data = reader.Vector(2);
     if (!type || !data) return Bad("an extension is cut off");
@@ -95,7 +95,7 @@ Result<> ReadExtensions(std::string_view extensions, ClientHello& hello) {
 }
 
 Result<ClientHello> ReadBody(std::string_view body) {
-  Reader reader(body);
+  HelloReader reader(body);
   const auto version = reader.Number(2);
   const auto random = reader.Bytes(kRandomBytes);
   const auto session = reader.Vector(1);

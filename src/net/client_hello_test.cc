@@ -29,7 +29,7 @@ const std::string kStart = "\x03\x03" + std::string(32, 'r') + "\0"s + Vector(2,
 std::string Hello(const std::string& extensions) { return Message(kStart + Vector(2, extensions)); }
 
 /// What a reader says to all of it at once.
-Result<State> Read(const std::string& bytes, ClientHello* hello = nullptr) {
+Result<State> ReadHello(const std::string& bytes, ClientHello* hello = nullptr) {
   ClientHelloReader reader;
   const auto state = reader.Read(bytes);
   if (hello != nullptr) *hello = reader.hello();
@@ -51,7 +51,7 @@ constexpr std::string_view kOpenSslHello =
 
 TEST(ClientHello, ReadsWhatOpenSslSends) {
   ClientHello hello;
-  EXPECT_EQ(Read(HexDecode(kOpenSslHello).value(), &hello), State::kHello);
+  EXPECT_EQ(ReadHello(HexDecode(kOpenSslHello).value(), &hello), State::kHello);
   EXPECT_EQ(hello.server_name->name, "api.example.org");
   EXPECT_EQ(hello.alpn, (std::vector<std::string>{"h2", "http/1.1"}));
   EXPECT_FALSE(hello.encrypted_client_hello);
@@ -75,7 +75,7 @@ TEST(ClientHello, RecordsAndReadsMayBeCutAnywhere) {
 TEST(ClientHello, NameAndAlpnMayBeAbsent) {
   for (const std::string& bytes : {Record(Message(kStart)), Record(Hello("")), Record(Hello(Extension(10, "x")))}) {
     ClientHello hello;
-    EXPECT_EQ(Read(bytes, &hello), State::kHello);
+    EXPECT_EQ(ReadHello(bytes, &hello), State::kHello);
     EXPECT_FALSE(hello.server_name);
     EXPECT_TRUE(hello.alpn.empty());
   }
@@ -84,16 +84,16 @@ TEST(ClientHello, NameAndAlpnMayBeAbsent) {
 TEST(ClientHello, OtherProtocolsAreToldFromTheFirstBytes) {
   for (const std::string& bytes : {"GET / HTTP/1.1\r\n"s, "SSH-2.0-x\r\n"s, "\x80\x2E\x01\x03\x01"s, "\0"s, "\x16\x02"s,
                                    "\x17\x03\x03"s, "\x15\x03\x01\0\x02\x02\x28"s, "PRI * HTTP/2.0\r\n"s}) {
-    EXPECT_EQ(Read(bytes), State::kNotTls) << bytes;
+    EXPECT_EQ(ReadHello(bytes), State::kNotTls) << bytes;
   }
-  EXPECT_EQ(Read(""), State::kNeedMore);
-  EXPECT_EQ(Read("\x16"), State::kNeedMore);
+  EXPECT_EQ(ReadHello(""), State::kNeedMore);
+  EXPECT_EQ(ReadHello("\x16"), State::kNeedMore);
 }
 
 TEST(Attack23_ClientHello, EncryptedNamesAreSeen) {
   for (const std::size_t type : {0xFE0D, 0xFFCE}) {
     ClientHello hello;
-    EXPECT_EQ(Read(Record(Hello(ServerName("outer.example") + Extension(type, "\0"s))), &hello), State::kHello);
+    EXPECT_EQ(ReadHello(Record(Hello(ServerName("outer.example") + Extension(type, "\0"s))), &hello), State::kHello);
     EXPECT_TRUE(hello.encrypted_client_hello);
     EXPECT_EQ(hello.server_name->name, "outer.example");
   }
@@ -136,7 +136,7 @@ TEST(Attack23_ClientHello, TwoReadingsOfOneNameAreRefused) {
       Record("\x02\0\0\x01x"s),
   };
   for (const std::string& bytes : cases) {
-    const auto state = Read(bytes);
+    const auto state = ReadHello(bytes);
     ASSERT_FALSE(state) << HexEncode(AsBytes(bytes)) << " " << static_cast<int>(*state);
     EXPECT_EQ(state.error().code, Code::kInvalid);
   }
@@ -144,23 +144,23 @@ TEST(Attack23_ClientHello, TwoReadingsOfOneNameAreRefused) {
 
 TEST(ClientHello, AnAddressForANameIsAnAddress) {
   ClientHello hello;
-  EXPECT_EQ(Read(Record(Hello(ServerName("127.1"))), &hello), State::kHello);
+  EXPECT_EQ(ReadHello(Record(Hello(ServerName("127.1"))), &hello), State::kHello);
   EXPECT_EQ(hello.server_name->address->ToText(), "127.0.0.1");
 }
 
 TEST(Attack39_ClientHello, LimitsHold) {
-  EXPECT_FALSE(Read(Record("\x01\x01\0\x01"s)));                         // says 64 KiB and more
-  EXPECT_FALSE(Read("\x16\x03\x01\x40\x01" + std::string(20000, 'x')));  // a record over 16 KiB
+  EXPECT_FALSE(ReadHello(Record("\x01\x01\0\x01"s)));                         // says 64 KiB and more
+  EXPECT_FALSE(ReadHello("\x16\x03\x01\x40\x01" + std::string(20000, 'x')));  // a record over 16 KiB
   const std::string large = Hello(Extension(21, std::string(60000, '\0')) + ServerName("a.example"));
   std::string records;
   for (std::size_t at = 0; at < large.size(); at += 16384) records += Record(large.substr(at, 16384));
-  EXPECT_EQ(Read(records), State::kHello);
+  EXPECT_EQ(ReadHello(records), State::kHello);
   std::string tiny;
   for (std::size_t at = 0; at < 2000; ++at) tiny += Record(large.substr(at, 1));
-  EXPECT_FALSE(Read(tiny));
+  EXPECT_FALSE(ReadHello(tiny));
   std::string many;
   for (std::size_t type = 100; type < 400; ++type) many += Extension(type, "");
-  EXPECT_FALSE(Read(Record(Hello(many))));
+  EXPECT_FALSE(ReadHello(Record(Hello(many))));
 }
 
 }  // namespace

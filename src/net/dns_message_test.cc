@@ -4,12 +4,12 @@
 
 #include <string>
 
+#include "net/addresses_for_test.h"
+
 namespace writ::net {
 namespace {
 
 using namespace std::string_literals;
-
-IpAddress Ip(std::string_view text) { return IpAddress::FromText(text).value(); }
 
 std::string U16(unsigned value) { return {static_cast<char>(value >> 8), static_cast<char>(value & 0xFF)}; }
 std::string Header(unsigned id, unsigned flags, unsigned questions, unsigned answers, unsigned authorities,

@@ -6,10 +6,10 @@
 #include <string>
 #include <unordered_set>
 
+#include "net/addresses_for_test.h"
+
 namespace writ::net {
 namespace {
-
-IpAddress Ip(std::string_view text) { return IpAddress::FromText(text).value(); }
 
 TEST(IpAddress, ReadsAndWritesOneTextPerAddress) {
   const std::map<std::string, std::string> cases = {

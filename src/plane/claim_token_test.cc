@@ -10,7 +10,7 @@ namespace {
 
 using test::VectorCase;
 
-const WallTime kNow = *ParseTimestamp("2026-03-01T12:00:00.000Z");
+const WallTime kSealedAt = *ParseTimestamp("2026-03-01T12:00:00.000Z");
 
 crypto::PublicKey VectorKey() {
   const canon::Json keys = test::VectorFile("keys.json");
@@ -25,7 +25,7 @@ TEST_P(ClaimTokenVectors, AsTheReferenceReadsIt) {
   const canon::Json& vector = GetParam().value;
   auto token = OpenClaimToken(*vector.FindString("token"), VectorKey());
   if (token) {
-    if (auto alive = CheckNotExpired(*token, kNow); !alive) token = std::unexpected(std::move(alive).error());
+    if (auto alive = CheckNotExpired(*token, kSealedAt); !alive) token = std::unexpected(std::move(alive).error());
   }
   if (const canon::Json* parsed = vector.Find("parsed")) {
     ASSERT_TRUE(token) << token.error().error;
@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, ClaimTokenVectors, testing::ValuesIn(test::Vecto
 
 TEST(ClaimToken, OpensWhatItSealed) {
   const auto key = crypto::PrivateKey::Generate();
-  const ClaimToken token{"run_1", "rnr_1", MakeNonce(), kNow + kClaimTokenLife};
+  const ClaimToken token{"run_1", "rnr_1", MakeNonce(), kSealedAt + kClaimTokenLife};
   const std::string text = SealClaimToken(token, key);
   const auto opened = OpenClaimToken(text, key.public_key());
   ASSERT_TRUE(opened) << opened.error().error;
@@ -58,7 +58,7 @@ TEST(ClaimToken, OpensWhatItSealed) {
 
 TEST(ClaimToken, NoOtherTextOfAToken) {
   const auto key = crypto::PrivateKey::Generate();
-  const std::string text = SealClaimToken({"run_1", "rnr_1", MakeNonce(), kNow}, key);
+  const std::string text = SealClaimToken({"run_1", "rnr_1", MakeNonce(), kSealedAt}, key);
   for (const std::string& changed : {text + "=", " " + text, text + "\n", std::string(5000, 'a') + "." + text}) {
     EXPECT_FALSE(OpenClaimToken(changed, key.public_key())) << changed;
   }

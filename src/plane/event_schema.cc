@@ -14,13 +14,13 @@ namespace {
 
 enum class Kind : unsigned char { kNone, kText, kHash, kInteger, kDecision, kDirection, kFailure, kActor };
 
-struct Member {
+struct MemberRule {
   std::string_view name{};
   Kind kind = Kind::kNone;
 };
 struct Type {
   std::string_view name;
-  std::array<Member, 3> members{};
+  std::array<MemberRule, 3> members{};
 };
 // What a runner may write. The rest is the plane's own: run.created, checkpoint.created, policy.evaluated, consent.*,
 // run.claimed, secret.released.
@@ -48,7 +48,7 @@ bool IsInteger(const Json& value) {
          number == static_cast<double>(static_cast<std::int64_t>(number));
 }
 
-std::string Judge(const Json* value, const Member& member) {
+std::string Judge(const Json* value, const MemberRule& member) {
   const auto says = [&](std::string_view text) { return fmt::format("{}: {}", member.name, text); };
   if (value == nullptr) return says("is missing");
   if (member.kind == Kind::kInteger) return IsInteger(*value) ? "" : says("must be a whole number");

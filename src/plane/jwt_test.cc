@@ -12,7 +12,7 @@ namespace {
 using canon::Json;
 using testing::HasSubstr;
 
-const WallTime kNow = *ParseTimestamp("2026-06-11T00:00:00.000Z");
+const WallTime kTokenNow = *ParseTimestamp("2026-06-11T00:00:00.000Z");
 const double kSeconds = 1781136000;
 
 Json Claims() {
@@ -32,7 +32,7 @@ class Jwt : public testing::Test {
 
 TEST_F(Jwt, AcceptsEachAlgorithm) {
   for (const auto* maker : {&Rsa(), &Ec(), &Ed()}) {
-    const auto subject = provider_.Subject(maker->Sign(Claims()), kNow);
+    const auto subject = provider_.Subject(maker->Sign(Claims()), kTokenNow);
     ASSERT_TRUE(subject) << subject.error().what;
     EXPECT_EQ(*subject, "bob");
   }
@@ -66,17 +66,17 @@ TEST_F(Jwt, ClaimsTable) {
     SCOPED_TRACE(c.why);
     Json claims = Claims();
     claims.Set(c.name, c.value);
-    EXPECT_EQ(provider_.Subject(Ec().Sign(claims), kNow).has_value(), c.good);
+    EXPECT_EQ(provider_.Subject(Ec().Sign(claims), kTokenNow).has_value(), c.good);
   }
   Json claims = Claims();
   claims.Remove("exp");
-  EXPECT_FALSE(provider_.Subject(Ec().Sign(claims), kNow));
+  EXPECT_FALSE(provider_.Subject(Ec().Sign(claims), kTokenNow));
 }
 
 TEST_F(Jwt, TheKeyDecidesTheAlgorithm) {
   const auto sign = [](const TokenMaker& maker, Json header) { return maker.SignWith(header, Claims()); };
   const auto refused = [&](const std::string& token) {
-    const auto subject = provider_.Subject(token, kNow);
+    const auto subject = provider_.Subject(token, kTokenNow);
     EXPECT_FALSE(subject) << token;
     return subject ? std::string() : subject.error().what;
   };
@@ -99,18 +99,18 @@ TEST_F(Jwt, TheKeyDecidesTheAlgorithm) {
 
 TEST_F(Jwt, NoOtherTextOfATokenIsValid) {
   const std::string token = Ed().Sign(Claims());
-  ASSERT_TRUE(provider_.Subject(token, kNow));
+  ASSERT_TRUE(provider_.Subject(token, kTokenNow));
   for (std::size_t i = 0; i < token.size(); ++i) {
     for (const char c : {'A', 'B', '.', '=', ' ', '+'}) {
       std::string changed = token;
       if (changed[i] == c) continue;
       changed[i] = c;
-      EXPECT_FALSE(provider_.Subject(changed, kNow)) << i << c;
+      EXPECT_FALSE(provider_.Subject(changed, kTokenNow)) << i << c;
     }
   }
   for (const std::string& odd : {std::string(), std::string("."), std::string(".."), token + ".", token + "=", " " + token,
                                  token.substr(0, token.rfind('.')), token.substr(0, token.rfind('.') + 1), std::string(20000, 'a')})
-    EXPECT_FALSE(provider_.Subject(odd, kNow));
+    EXPECT_FALSE(provider_.Subject(odd, kTokenNow));
 }
 
 TEST_F(Jwt, KeySets) {

@@ -12,7 +12,7 @@ namespace writ::plane {
 namespace {
 
 constexpr Millis kAgain = std::chrono::hours{1};
-constexpr std::size_t kRunsAtOnce = 1000, kPageRuns = 256, kEnvelopeBytesMax = 64u << 20, kHashDigits = 64;
+constexpr std::size_t kRetiredAtOnce = 1000, kPageRuns = 256, kEnvelopeBytesMax = 64u << 20, kHashDigits = 64;
 constexpr int kRecordsMax = 32;  ///< of outputs and changes of one run: each of its attempts has one of either
 
 /// The blobs that were there when a look around began. What it remembers grows with what is stored, not with what
@@ -113,7 +113,7 @@ Result<> AddNames(Core& core, WallTime artifacts_since, Stored& stored) {
 Answer<Millis> Retain(Core& core, Change& change) {
   if (!core.settings.retention) return kAgain;
   const WallTime now = change.now();
-  const auto old = WRIT_ANSWER(core.store.Retirable(DaysBefore(now, core.policy.receipts_days), kRunsAtOnce));
+  const auto old = WRIT_ANSWER(core.store.Retirable(DaysBefore(now, core.policy.receipts_days), kRetiredAtOnce));
   for (const auto& id : old) {
     WRIT_ANSWER(change->DeleteRun(id));
     core.chains.Forget(id);
@@ -131,7 +131,7 @@ Answer<Millis> Retain(Core& core, Change& change) {
   change.AfterCommit([&core, unnamed = std::move(unnamed), rest = now - kBlobRest] {
     for (const auto& hash : unnamed) static_cast<void>(core.blobs.Remove(hash, rest));
   });
-  return old.size() == kRunsAtOnce ? Millis{1000} : kAgain;
+  return old.size() == kRetiredAtOnce ? Millis{1000} : kAgain;
 }
 
 }  // namespace writ::plane

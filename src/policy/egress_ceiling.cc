@@ -8,7 +8,7 @@
 namespace writ::policy {
 namespace {
 
-using Kind = EgressRule::Kind;
+using RuleKind = EgressRule::Kind;
 using net::AddressClass;
 
 /// Prefixes below these grant only public addresses (EgressRule::GrantsAddress).
@@ -32,14 +32,14 @@ bool IsBelow(std::string_view name, std::string_view suffix) {
 
 bool CoversHost(const EgressRule& ceiling, const EgressRule& asked) {
   switch (ceiling.kind) {
-    case Kind::kHost:
-      return asked.kind == Kind::kHost && asked.name == ceiling.name;
-    case Kind::kSuffix:
-      if (asked.kind == Kind::kSuffix && asked.name == ceiling.name) return true;
-      return (asked.kind == Kind::kHost || asked.kind == Kind::kSuffix) && IsBelow(asked.name, ceiling.name);
-    case Kind::kRange:
-      return asked.kind == Kind::kRange && ceiling.range && asked.range && CoversRange(*ceiling.range, *asked.range);
-    case Kind::kAllowHost:
+    case RuleKind::kHost:
+      return asked.kind == RuleKind::kHost && asked.name == ceiling.name;
+    case RuleKind::kSuffix:
+      if (asked.kind == RuleKind::kSuffix && asked.name == ceiling.name) return true;
+      return (asked.kind == RuleKind::kHost || asked.kind == RuleKind::kSuffix) && IsBelow(asked.name, ceiling.name);
+    case RuleKind::kRange:
+      return asked.kind == RuleKind::kRange && ceiling.range && asked.range && CoversRange(*ceiling.range, *asked.range);
+    case RuleKind::kAllowHost:
       return false;  // stands in contracts of the original protocol only
   }
   return false;
@@ -67,14 +67,14 @@ bool CoversRequests(const EgressRule& ceiling, const EgressRule& asked) {
 /// Whether some connection is granted by both. Names and suffixes, like ranges, are nested or apart.
 bool Meet(const EgressRule& a, const EgressRule& b) {
   if (a.port && b.port && a.port != b.port) return false;
-  if (a.kind == Kind::kRange && b.kind == Kind::kRange)
+  if (a.kind == RuleKind::kRange && b.kind == RuleKind::kRange)
     return a.range->Contains(b.range->network) || b.range->Contains(a.range->network);
   return CoversHost(a, b) || CoversHost(b, a);
 }
 
 /// Names lead to public addresses only, unless a rule of another kind grants more.
 bool ReachesPublicOnly(const EgressRule& rule) {
-  if (rule.kind != Kind::kRange) return true;
+  if (rule.kind != RuleKind::kRange) return true;
   if (!rule.range) return false;
   if (rule.range->is_single()) return net::Classify(rule.range->network) == AddressClass::kPublic;
   return !GrantsNonPublic(*rule.range);
@@ -82,8 +82,8 @@ bool ReachesPublicOnly(const EgressRule& rule) {
 
 bool IsListedHost(const EgressCeiling& ceiling, const EgressRule& rule) {
   std::string name = rule.name;
-  if (rule.kind == Kind::kRange && rule.range && rule.range->is_single()) name = rule.range->network.ToText();
-  if (rule.kind != Kind::kHost && (rule.kind != Kind::kRange || name.empty())) return false;
+  if (rule.kind == RuleKind::kRange && rule.range && rule.range->is_single()) name = rule.range->network.ToText();
+  if (rule.kind != RuleKind::kHost && (rule.kind != RuleKind::kRange || name.empty())) return false;
   return std::ranges::find(ceiling.hosts, name) != ceiling.hosts.end();
 }
 
@@ -95,7 +95,7 @@ bool IsCovered(const EgressCeiling& ceiling, const EgressRule& rule) {
 }
 
 Denial DenyRule(const EgressRule& rule) {
-  if (rule.kind == Kind::kHost && !rule.port && !rule.by_request()) {
+  if (rule.kind == RuleKind::kHost && !rule.port && !rule.by_request()) {
     return {"network.allowHosts", fmt::format("network host \"{}\" is not in the policy allowlist", rule.name),
             fmt::format("add \"{}\" to network.allowHosts", rule.name)};
   }

@@ -15,7 +15,7 @@ EgressRule Rule(std::string_view text) {
   EXPECT_TRUE(rule) << rule.error().what;
   return rule.value_or(EgressRule{});
 }
-std::vector<EgressRule> Rules(const std::vector<std::string_view>& texts) {
+std::vector<EgressRule> RuleList(const std::vector<std::string_view>& texts) {
   std::vector<EgressRule> rules;
   for (const auto text : texts) rules.push_back(Rule(text));
   return rules;
@@ -93,13 +93,13 @@ std::vector<std::string> Spoken(const EgressCeiling& ceiling, const EgressAsk& a
 }
 
 TEST(EgressCeiling, TheDefaultGrantsNothing) {
-  EXPECT_THAT(Spoken({}, {.open = true, .rules = Rules({"a.test", "b.test:1", "10.0.0.1"}), .budget_bytes = {}}),
+  EXPECT_THAT(Spoken({}, {.open = true, .rules = RuleList({"a.test", "b.test:1", "10.0.0.1"}), .budget_bytes = {}}),
               ElementsAre("network.allowHosts", "writ.egress.rules", "writ.egress.rules", "writ.egress.open"));
   EXPECT_THAT(Spoken({}, {}), ElementsAre());
 }
 
 TEST(EgressCeiling, DenialsNameTheSmallestGrant) {
-  const auto denials = JudgeEgress({}, {.open = false, .rules = Rules({"a.test", "B.test:1"}), .budget_bytes = {}});
+  const auto denials = JudgeEgress({}, {.open = false, .rules = RuleList({"a.test", "B.test:1"}), .budget_bytes = {}});
   ASSERT_EQ(denials.size(), 2u);
   EXPECT_EQ(denials[0].reason, "network host \"a.test\" is not in the policy allowlist");
   EXPECT_EQ(denials[0].grant, "add \"a.test\" to network.allowHosts");
@@ -109,7 +109,7 @@ TEST(EgressCeiling, DenialsNameTheSmallestGrant) {
 
 TEST(EgressCeiling, AllowHostsAreExactNamesWithAnyPort) {
   const EgressCeiling ceiling{.whatever_is_named = false, .hosts = {"a.test", "*.b.test", "Up.test", "10.0.0.6"}, .rules = {}, .open = false, .budget_bytes = {}};
-  const auto covered = [&](const char* text) { return JudgeEgress(ceiling, {false, Rules({text}), {}}).empty(); };
+  const auto covered = [&](const char* text) { return JudgeEgress(ceiling, {false, RuleList({text}), {}}).empty(); };
   EXPECT_TRUE(covered("a.test"));
   EXPECT_TRUE(covered("a.test:443"));
   EXPECT_TRUE(covered("a.test GET /x"));
@@ -123,8 +123,8 @@ TEST(EgressCeiling, AllowHostsAreExactNamesWithAnyPort) {
 }
 
 TEST(EgressCeiling, OpenCoversNamesAndPublicAddressesOnly) {
-  const EgressCeiling ceiling{.whatever_is_named = false, .hosts = {}, .rules = Rules({"192.168.0.0/16:22"}), .open = true, .budget_bytes = {}};
-  const auto covered = [&](const char* text) { return JudgeEgress(ceiling, {false, Rules({text}), {}}).empty(); };
+  const EgressCeiling ceiling{.whatever_is_named = false, .hosts = {}, .rules = RuleList({"192.168.0.0/16:22"}), .open = true, .budget_bytes = {}};
+  const auto covered = [&](const char* text) { return JudgeEgress(ceiling, {false, RuleList({text}), {}}).empty(); };
   EXPECT_TRUE(JudgeEgress(ceiling, {.open = true, .rules = {}, .budget_bytes = {}}).empty());
   EXPECT_TRUE(covered("any.test:1"));
   EXPECT_TRUE(covered("*.any.test"));
@@ -138,21 +138,21 @@ TEST(EgressCeiling, OpenCoversNamesAndPublicAddressesOnly) {
 }
 
 TEST(EgressCeiling, OpenDoesNotFreeHostsWhoseRequestsAreLimited) {
-  const EgressCeiling ceiling{.whatever_is_named = false, .hosts = {}, .rules = Rules({"api.test:443 GET /v1/**"}), .open = true, .budget_bytes = {}};
+  const EgressCeiling ceiling{.whatever_is_named = false, .hosts = {}, .rules = RuleList({"api.test:443 GET /v1/**"}), .open = true, .budget_bytes = {}};
   EXPECT_THAT(Spoken(ceiling, {true, {}, {}}), ElementsAre("writ.egress.rules[0]"));
-  EXPECT_THAT(Spoken(ceiling, {true, Rules({"api.test:443 GET /v1/**"}), {}}), ElementsAre());
-  EXPECT_THAT(Spoken(ceiling, {true, Rules({"api.test:443 GET /v1/a"}), {}}), ElementsAre());
-  EXPECT_THAT(Spoken(ceiling, {false, Rules({"api.test"}), {}}), ElementsAre("network.allowHosts"));
-  EXPECT_THAT(Spoken(ceiling, {false, Rules({"*.test"}), {}}), ElementsAre("writ.egress.rules"));
-  EXPECT_THAT(Spoken(ceiling, {false, Rules({"api.test:443 POST /v1/a"}), {}}), ElementsAre("writ.egress.rules"));
-  EXPECT_THAT(Spoken(ceiling, {false, Rules({"api.test:80", "other.test"}), {}}), ElementsAre());
+  EXPECT_THAT(Spoken(ceiling, {true, RuleList({"api.test:443 GET /v1/**"}), {}}), ElementsAre());
+  EXPECT_THAT(Spoken(ceiling, {true, RuleList({"api.test:443 GET /v1/a"}), {}}), ElementsAre());
+  EXPECT_THAT(Spoken(ceiling, {false, RuleList({"api.test"}), {}}), ElementsAre("network.allowHosts"));
+  EXPECT_THAT(Spoken(ceiling, {false, RuleList({"*.test"}), {}}), ElementsAre("writ.egress.rules"));
+  EXPECT_THAT(Spoken(ceiling, {false, RuleList({"api.test:443 POST /v1/a"}), {}}), ElementsAre("writ.egress.rules"));
+  EXPECT_THAT(Spoken(ceiling, {false, RuleList({"api.test:80", "other.test"}), {}}), ElementsAre());
   const auto denials = JudgeEgress(ceiling, {true, {}, {}});
   EXPECT_EQ(denials[0].grant, "ask for it too: --net-rule 'api.test:443 GET /v1/**'");
 }
 
 TEST(EgressCeiling, WhateverIsNamed) {
   const EgressCeiling ceiling{.whatever_is_named = true, .hosts = {}, .rules = {}, .open = false, .budget_bytes = {}};
-  EXPECT_TRUE(JudgeEgress(ceiling, {true, Rules({"a.test", "10.0.0.0/8", "169.254.169.254"}), {}}).empty());
+  EXPECT_TRUE(JudgeEgress(ceiling, {true, RuleList({"a.test", "10.0.0.0/8", "169.254.169.254"}), {}}).empty());
 }
 
 TEST(EgressCeiling, Budget) {
@@ -175,8 +175,8 @@ TEST(EgressCeiling, CoveredRulesGrantNothingThatTheCeilingDenies) {
         for (const std::uint16_t port : {80, 443}) {
           const EgressTarget target{*net::NormaliseHost(host), port, ""};
           for (const auto& [method, path] : {std::pair{"GET", "/x/y"}, {"POST", "/x/y"}, {"GET", "/x/y/z"}, {"GET", "/y"}}) {
-            const bool narrow_says = DecideRequest({true, false, Rules({narrow})}, target, method, path).allowed;
-            const bool wide_says = DecideRequest({true, false, Rules({wide})}, target, method, path).allowed;
+            const bool narrow_says = DecideRequest({true, false, RuleList({narrow})}, target, method, path).allowed;
+            const bool wide_says = DecideRequest({true, false, RuleList({wide})}, target, method, path).allowed;
             EXPECT_TRUE(!narrow_says || wide_says) << wide << " | " << narrow << " | " << host << ":" << port << " " << method << " " << path;
           }
         }

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "policy/target_for_test.h"
+
 namespace writ::policy {
 namespace {
-
-EgressTarget To(std::string_view host, std::uint16_t port) { return {net::NormaliseHost(host).value(), port, {}}; }
 
 TEST(EgressRule, MatchesHostAndPort) {
   struct Case {

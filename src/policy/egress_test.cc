@@ -5,13 +5,14 @@
 #include <string>
 
 #include "canon/vectors_for_test.h"
+#include "net/addresses_for_test.h"
 #include "net/authority.h"
+#include "policy/target_for_test.h"
 
 namespace writ::policy {
 namespace {
 
-EgressTarget To(std::string_view host, std::uint16_t port) { return {net::NormaliseHost(host).value(), port, {}}; }
-net::IpAddress Ip(std::string_view text) { return net::IpAddress::FromText(text).value(); }
+using net::Ip;
 
 EgressRules Rules(const std::vector<std::string_view>& texts) {
   EgressRules rules;

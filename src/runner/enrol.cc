@@ -1,13 +1,12 @@
 #include "runner/enrol.h"
 
 #include "base/escape.h"
+#include "runner/lines.h"
 
 namespace writ::runner {
 namespace {
 
 using canon::Json;
-
-constexpr Millis kCallTimeout{10'000};
 
 Json LabelsJson(const Options& options) {
   Json labels = Json::MakeObject();
@@ -15,7 +14,7 @@ Json LabelsJson(const Options& options) {
   return labels;
 }
 
-Result<std::string> Member(const Json& answer, std::string_view name) {
+Result<std::string> AnswerText(const Json& answer, std::string_view name) {
   const std::string* text = answer.FindString(name);
   if (text == nullptr || text->empty()) return Fail(Code::kCorrupt, "enrolment: the plane's answer has no {}", name);
   return *text;
@@ -42,8 +41,8 @@ Result<Identity> Enrol(const Options& options, remote::PlaneConnection& plane) {
   for (;;) {
     const auto answer = plane.Post("/v1/runners/enroll", request, kCallTimeout);
     if (answer) {
-      Identity identity{.runner_id = WRIT_TRY("enrol", Member(*answer, "runnerId")),
-                        .runner_token = WRIT_TRY("enrol", Member(*answer, "runnerToken")),
+      Identity identity{.runner_id = WRIT_TRY("enrol", AnswerText(*answer, "runnerId")),
+                        .runner_token = WRIT_TRY("enrol", AnswerText(*answer, "runnerToken")),
                         .pool = options.pool,
                         .plane_pem = "",
                         .extended = false,

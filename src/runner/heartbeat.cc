@@ -12,7 +12,6 @@ namespace {
 using canon::Json;
 using std::chrono::steady_clock;
 
-constexpr Millis kCallTimeout{10'000};
 constexpr std::string_view kClaimEnded = "the claim ended: the plane could not be reached in time";
 constexpr Millis kMargin{500};  ///< a claim counts as ended this long before it does, so that no answer comes late
 

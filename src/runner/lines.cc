@@ -5,7 +5,7 @@
 namespace writ::runner {
 namespace {
 
-constexpr std::size_t kIdleMax = 16;
+constexpr std::size_t kIdleLinesMax = 16;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<std::unique_ptr<Lines>> Lines::Make(const Options& options) {
 Lines::Line::~Line() {
   if (!connection_ || connection_->http().cancelled()) return;
   const std::lock_guard hold(from_->mutex_);
-  if (from_->idle_.size() < kIdleMax) from_->idle_.push_back(std::move(connection_));
+  if (from_->idle_.size() < kIdleLinesMax) from_->idle_.push_back(std::move(connection_));
 }
 
 Result<Lines::Line> Lines::Take() {

@@ -11,6 +11,9 @@
 
 namespace writ::runner {
 
+/// How long the plane has for the answer of one call, but for those that wait for something.
+inline constexpr Millis kCallTimeout{10'000};
+
 /// Connections to the plane that are kept alive between runs. Thread-safe.
 class Lines {
  public:

@@ -12,12 +12,12 @@ namespace {
 
 using canon::Json;
 
-constexpr std::size_t kIdleMax = 16;
+constexpr std::size_t kIdleStoresMax = 16;
 constexpr std::chrono::hours kRemembered{2};  // twice the life of a contract
 
 std::string SummaryOf(const std::string& token) { return canon::Compact(Json::Of({{"claimToken", token}})); }
 
-std::string Text(const Json& json, std::string_view name) {
+std::string TextOrNone(const Json& json, std::string_view name) {
   const std::string* text = json.FindString(name);
   return text == nullptr ? std::string() : *text;
 }
@@ -34,7 +34,7 @@ Result<std::unique_ptr<LocalRuns>> LocalRuns::Open(const std::string& directory,
 LocalRuns::Lease::~Lease() {
   if (!store_) return;
   const std::lock_guard hold(from_->mutex_);
-  if (from_->idle_.size() < kIdleMax) from_->idle_.push_back(std::move(store_));
+  if (from_->idle_.size() < kIdleStoresMax) from_->idle_.push_back(std::move(store_));
 }
 
 Result<LocalRuns::Lease> LocalRuns::Store() {
@@ -66,7 +66,7 @@ Result<> LocalRuns::Record(storage::Store& store, const Claim& claim, const std:
   WRIT_TRY("record claim", transaction->SetContract(claim.run_id, canon::Compact(claim.contract), contract_hash));
   std::uint64_t seq = 0;
   for (const Json& entry : claim.events) {
-    const std::string text = canon::Compact(entry), prev = Text(entry, "prev"), hash = Text(entry, "hash");
+    const std::string text = canon::Compact(entry), prev = TextOrNone(entry, "prev"), hash = TextOrNone(entry, "hash");
     WRIT_TRY("record claim", transaction->AppendEvent(claim.run_id, {.seq = seq++, .prev = prev, .hash = hash, .text = text}));
   }
   WRIT_TRY("record claim", transaction->SetStatus(claim.run_id, storage::RunStatus::kClaimed, now));
@@ -105,7 +105,7 @@ Result<std::vector<LocalRuns::Orphan>> LocalRuns::Orphans(storage::Store& store)
     const auto summary = canon::Parse(orphan.run.summary, canon::Mode::kWire);
     if (!contract || !summary) return Fail(Code::kCorrupt, "run {} in the runner's store is not JSON", id);
     orphan.claim.run_id = id;
-    orphan.claim.token = Text(*summary, "claimToken");
+    orphan.claim.token = TextOrNone(*summary, "claimToken");
     orphan.claim.contract = *std::move(contract);
     orphan.contract_hash = WRIT_TRY("unfinished run", contract::HashUnsigned(orphan.claim.contract));
     orphans.push_back(std::move(orphan));

@@ -13,7 +13,6 @@ using canon::Json;
 
 constexpr std::size_t kEventsPerPost = 1000;
 constexpr std::size_t kBytesPerPost = 16u << 20;
-constexpr Millis kCallTimeout{10'000};
 constexpr int kPiecesPerTick = 16;  // of live output; more waits, or is left out
 constexpr Millis kBlobTimeout{10 * 60'000};
 constexpr std::uint64_t kProbesMax = 1000;

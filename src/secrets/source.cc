@@ -13,11 +13,11 @@
 namespace writ::secrets {
 namespace {
 
-struct Form {
+struct Prefix {
   std::string_view prefix;
   SourceKind kind;
 };
-constexpr Form kForms[] = {{"env:", SourceKind::kEnv}, {"file:", SourceKind::kFile}, {"fd:", SourceKind::kFd}, {"vault:", SourceKind::kVault}};
+constexpr Prefix kPrefixes[] = {{"env:", SourceKind::kEnv}, {"file:", SourceKind::kFile}, {"fd:", SourceKind::kFd}, {"vault:", SourceKind::kVault}};
 
 Result<int> DescriptorOf(const std::string& text) {
   int fd = -1;
@@ -38,7 +38,7 @@ Result<crypto::SecretBytes> ReadPath(const std::string& path) {
 }  // namespace
 
 Result<Source> ParseSource(std::string_view text) {
-  for (const Form& form : kForms) {
+  for (const Prefix& form : kPrefixes) {
     if (!text.starts_with(form.prefix) || text.size() == form.prefix.size()) continue;
     Source source{form.kind, std::string(text.substr(form.prefix.size()))};
     if (source.place.find('\0') != std::string::npos || source.place.size() > 4000) break;

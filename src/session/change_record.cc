@@ -15,7 +15,7 @@ using workspace::ChangeSet;
 using workspace::FileState;
 using workspace::Skipped;
 
-constexpr std::string_view kVersion = "writ.changes.v1";
+constexpr std::string_view kChangesVersion = "writ.changes.v1";
 
 Json EncodeSkipped(const std::vector<Skipped>& skipped) {
   Json list = Json::MakeArray();
@@ -64,13 +64,13 @@ Json EncodeChanges(const ChangeSet& changes) {
     list.Append(std::move(entry));
   }
   Json record = Json::Of(
-      {{"version", kVersion}, {"changes", std::move(list)}, {"skipped", EncodeSkipped(changes.skipped)}});
+      {{"version", kChangesVersion}, {"changes", std::move(list)}, {"skipped", EncodeSkipped(changes.skipped)}});
   if (!changes.incomplete.empty()) record.Set("incomplete", changes.incomplete);
   return record;
 }
 
 Result<ChangeSet> DecodeChanges(const Json& record) {
-  WRIT_TRY("changes", CheckRecordVersion(record, kVersion));
+  WRIT_TRY("changes", CheckRecordVersion(record, kChangesVersion));
   ChangeSet changes;
   for (const Json& change : *WRIT_TRY("changes", RecordList(record, "changes")))
     changes.changes.push_back(WRIT_TRY("changes", DecodeChange(change)));

@@ -24,7 +24,7 @@ using contract::WorkspaceManifest;
 
 /// Exit codes name the step that failed.
 constexpr int kNotCloned = 81, kNoCommit = 82, kNotApplied = 83;
-constexpr char kScript[] = R"(
+constexpr char kCheckoutScript[] = R"(
 cd /work || fail 1
 git clone --quiet --no-checkout --template=/in/template /in/bundle repo || fail 81
 cd repo || fail 1
@@ -119,7 +119,7 @@ class Intake final : public workspace::TreeVisitor {
 Result<> RunCheckout(const WorkspaceManifest& manifest, const std::string& inputs, const sys::UniqueFd& tree,
                      TreeWriter& writer, const GitLimits& limits, isolation::Backend& backend, Deadline deadline) {
   GitJob job;
-  job.script = kScript;
+  job.script = kCheckoutScript;
   job.args = {manifest.base_ref};
   job.inputs = inputs;
   auto run = WRIT_TRY("check out", RunGit(std::move(job), limits, backend, deadline));

@@ -23,7 +23,7 @@ namespace {
 using Changed = GitDiff::Changed;
 
 /// `/in/gone`: NUL-separated paths to remove first; `/in/tree`: files to put in place. `/in/whole`: nothing else stays.
-constexpr char kScript[] = R"(
+constexpr char kCollectScript[] = R"(
 cd /work || fail 1
 if [ -e /in/whole ]; then find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf -- {} + || fail 1; fi
 if [ -s /in/gone ]; then xargs -0 rm -rf -- < /in/gone || fail 1; fi
@@ -116,7 +116,7 @@ Result<std::string> ReadNames(GitRun& run) {
 Result<GitDiff> Compare(const Checkout& checkout, const GitChanges& changes, const std::string& inputs,
                         isolation::Backend& backend, const GitLimits& limits, Deadline deadline) {
   GitJob job;
-  job.script = kScript;
+  job.script = kCollectScript;
   job.args = {checkout.base_ref};
   job.workspace = checkout.path;
   job.inputs = inputs;

@@ -12,7 +12,7 @@ using canon::Json;
 using workspace::CollectedOutput;
 using workspace::EntryType;
 
-constexpr std::string_view kVersion = "writ.outputs.v1";
+constexpr std::string_view kOutputsVersion = "writ.outputs.v1";
 
 Result<CollectedOutput> DecodeOutput(const Json& json) {
   CollectedOutput output;
@@ -54,11 +54,11 @@ Json EncodeOutputs(const std::vector<CollectedOutput>& outputs) {
     }
     list.Append(std::move(entry));
   }
-  return Json::Of({{"version", kVersion}, {"outputs", std::move(list)}});
+  return Json::Of({{"version", kOutputsVersion}, {"outputs", std::move(list)}});
 }
 
 Result<std::vector<CollectedOutput>> DecodeOutputs(const Json& record) {
-  WRIT_TRY("outputs", CheckRecordVersion(record, kVersion));
+  WRIT_TRY("outputs", CheckRecordVersion(record, kOutputsVersion));
   std::vector<CollectedOutput> outputs;
   for (const Json& output : *WRIT_TRY("outputs", RecordList(record, "outputs")))
     outputs.push_back(WRIT_TRY("outputs", DecodeOutput(output)));

@@ -14,7 +14,7 @@ using isolation::Stream;
 
 Redaction Make(std::string_view value) { return secrets::RedactionPatterns::Make({{"TOKEN", AsBytes(value)}}).value(); }
 
-struct Live final : isolation::OutputSink {
+struct SeenSink final : isolation::OutputSink {
   Result<> Write(Stream, ByteView bytes) override {
     seen += AsText(bytes);
     return {};
@@ -26,7 +26,7 @@ struct Live final : isolation::OutputSink {
 class RedactionTest : public testing::Test {
  protected:
   std::string Blob(const std::string& hash) { return *blobs_->Get(hash, 1 << 30); }
-  Live live_;
+  SeenSink live_;
   std::unique_ptr<storage::BlobStore> blobs_ = storage::MakeMemoryBlobStore();
   Redaction redaction_ = Make("hunter2hunter2");
   GuestOutput output_{live_, *blobs_, {}, redaction_};

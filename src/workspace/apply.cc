@@ -15,11 +15,10 @@
 #include "sys/beneath.h"
 #include "sys/file.h"
 #include "workspace/apply_plan.h"
+#include "workspace/content.h"
 
 namespace writ::workspace {
 namespace {
-
-constexpr std::size_t kPiece = 256u << 10;
 
 /// A directory for new files next to the old ones, so that putting them in place is a rename.
 class Staging {
@@ -47,8 +46,6 @@ class Staging {
   std::string name_;
   sys::UniqueFd fd_;
 };
-
-bool IsDirectory(const std::optional<FileState>& state) { return state && state->type == EntryType::kDirectory; }
 
 bool IsSameEntry(const sys::FileMeta& a, const sys::FileMeta& b) {
   return a.device == b.device && a.inode == b.inode && a.type == b.type &&

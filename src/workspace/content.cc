@@ -11,8 +11,6 @@
 namespace writ::workspace {
 namespace {
 
-constexpr std::size_t kPiece = 256u << 10;
-
 Result<std::size_t> ReadAt(int fd, std::span<std::uint8_t> buffer, std::uint64_t offset) {
   for (;;) {
     const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));

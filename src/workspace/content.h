@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,9 @@
 #include "workspace/hash_cache.h"
 
 namespace writ::workspace {
+
+/// Bytes of a file that are read or written at once.
+inline constexpr std::size_t kPiece = 256u << 10;
 
 /// Reads exactly `bytes` bytes from the start of a file, whatever the descriptor's offset. A file of another length
 /// is an error (kUnavailable), so a file that grows cannot hold the reader. `fd` is borrowed.

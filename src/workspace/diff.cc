@@ -39,8 +39,6 @@ bool IsBelowGit(std::string_view path) {
   return false;
 }
 
-bool IsDirectory(const std::optional<FileState>& state) { return state && state->type == EntryType::kDirectory; }
-
 class DiffWriter {
  public:
   DiffWriter(const ChangeSet& changes, const sys::UniqueFd& originals, BlobSource& blobs, const DiffLimits& limits,

@@ -17,17 +17,17 @@ sys::FileMeta File(std::uint64_t inode, std::int64_t time_s) {
   meta.mtime_ns = meta.ctime_ns = time_s * 1'000'000'000;
   return meta;
 }
-const Sha256Bytes kHash = {1, 2, 3};
+const Sha256Bytes kDigest = {1, 2, 3};
 
 TEST(HashCache, RemembersAcrossProcesses) {
   TestTree tree;
   FileHashCache cache(tree.Path("cache"));
   ASSERT_TRUE(cache.Load());
-  cache.Remember(File(7, 100), kHash, WallTime(seconds(200)));
+  cache.Remember(File(7, 100), kDigest, WallTime(seconds(200)));
   ASSERT_TRUE(cache.Save());
   FileHashCache again(tree.Path("cache"));
   ASSERT_TRUE(again.Load());
-  EXPECT_EQ(again.Find(File(7, 100)), kHash);
+  EXPECT_EQ(again.Find(File(7, 100)), kDigest);
   EXPECT_EQ(again.Find(File(8, 100)), std::nullopt);
   for (auto change : {+[](sys::FileMeta& m) { m.bytes = 11; }, +[](sys::FileMeta& m) { ++m.mtime_ns; },
                       +[](sys::FileMeta& m) { --m.ctime_ns; }, +[](sys::FileMeta& m) { m.device = 2; }}) {
@@ -39,15 +39,15 @@ TEST(HashCache, RemembersAcrossProcesses) {
 
 TEST(HashCache, DistrustsFilesThatWereJustChanged) {
   FileHashCache cache("unused");
-  cache.Remember(File(1, 100), kHash, WallTime(seconds(101)));
+  cache.Remember(File(1, 100), kDigest, WallTime(seconds(101)));
   EXPECT_EQ(cache.Find(File(1, 100)), std::nullopt);
-  cache.Remember(File(1, 100), kHash, WallTime(seconds(50)));  // the clock was set back
+  cache.Remember(File(1, 100), kDigest, WallTime(seconds(50)));  // the clock was set back
   EXPECT_EQ(cache.Find(File(1, 100)), std::nullopt);
-  cache.Remember(File(1, 100), kHash, WallTime(seconds(102)));
-  EXPECT_EQ(cache.Find(File(1, 100)), kHash);
+  cache.Remember(File(1, 100), kDigest, WallTime(seconds(102)));
+  EXPECT_EQ(cache.Find(File(1, 100)), kDigest);
   sys::FileMeta touched = File(2, 100);  // old mtime by utimes, but ctime tells
   touched.ctime_ns = 200'000'000'000;
-  cache.Remember(touched, kHash, WallTime(seconds(201)));
+  cache.Remember(touched, kDigest, WallTime(seconds(201)));
   EXPECT_EQ(cache.Find(touched), std::nullopt);
 }
 
@@ -56,8 +56,8 @@ TEST(HashCache, ForgetsWhatWasNotSeenAgain) {
   for (int round = 0; round < 2; ++round) {
     FileHashCache cache(tree.Path("cache"));
     ASSERT_TRUE(cache.Load());
-    if (round == 0) cache.Remember(File(1, 1), kHash, WallTime(seconds(9)));
-    if (round == 0) cache.Remember(File(2, 1), kHash, WallTime(seconds(9)));
+    if (round == 0) cache.Remember(File(1, 1), kDigest, WallTime(seconds(9)));
+    if (round == 0) cache.Remember(File(2, 1), kDigest, WallTime(seconds(9)));
     EXPECT_TRUE(cache.Find(File(2, 1)));
     ASSERT_TRUE(cache.Save());
   }
@@ -70,7 +70,7 @@ TEST(HashCache, ADamagedFileIsNotUsedAndIsMended) {
   TestTree tree;
   FileHashCache cache(tree.Path("cache"));
   ASSERT_TRUE(cache.Load());
-  cache.Remember(File(1, 1), kHash, WallTime(seconds(9)));
+  cache.Remember(File(1, 1), kDigest, WallTime(seconds(9)));
   ASSERT_TRUE(cache.Save());
   const std::string good = tree.Read("cache");
   for (std::size_t at = 0; at < good.size(); at += 5) {

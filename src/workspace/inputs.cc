@@ -18,8 +18,6 @@
 namespace writ::workspace {
 namespace {
 
-constexpr std::size_t kPiece = 256u << 10;
-
 bool IsName(std::string_view name) {
   return !name.empty() && name.size() <= 255 && name != "." && name != ".." &&
          std::none_of(name.begin(), name.end(), [](unsigned char c) { return c == '/' || c < ' ' || c == 0x7F; });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ struct FileState {
   std::string target;         ///< links
   bool operator==(const FileState&) const = default;
 };
+inline bool IsDirectory(const std::optional<FileState>& state) { return state && state->type == EntryType::kDirectory; }
 
 struct Entry {
   std::string path;  ///< relative, components joined by '/', any bytes but NUL

@@ -10,11 +10,10 @@
 #include "crypto/digest.h"
 #include "sys/beneath.h"
 #include "sys/file.h"
+#include "workspace/content.h"
 
 namespace writ::workspace {
 namespace {
-
-constexpr std::size_t kPiece = 256u << 10;
 
 class Releaser {
  public:

@@ -10,7 +10,6 @@
 namespace writ::net_test {
 namespace {
 
-const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
 const std::string kGuests = WRIT_BIN_DIR "/guests/";
 
 /// `outcome` of `name: outcome` in what a guest printed; "" when it did not.

@@ -10,7 +10,6 @@
 namespace writ::net_test {
 namespace {
 
-const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
 const std::string kProxyForAll = "unset no_proxy NO_PROXY\n";
 
 TEST(NetClients, CurlThroughTheProxyAndWithoutIt) {

@@ -11,12 +11,9 @@
 namespace writ::net_test {
 namespace {
 
-const std::string kValue = "v4lue-that-stays-outside";
-const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
-
 /// A secret that is bound to public.test.
 void SetSecret(const Outside& outside) {
-  std::ofstream(outside.File("token")) << kValue;
+  std::ofstream(outside.File("token")) << kSecretValue;
   const auto set = outside.Writ({"secret", "set", "TOKEN", "--host", "public.test", "--from", "file:" + outside.File("token")});
   ASSERT_EQ(set.status, 0) << set.err;
 }
@@ -62,9 +59,9 @@ TEST(NetHttp2, CurlUploadsAndSecretsArePutIn) {
                          "head -c 3000000 /dev/zero | tr '\\0' x > body; echo $TOKEN >> body\n"
                          "curl -sS --http2 -D - -H \"X-Key: $TOKEN\" --data-binary @body https://public.test:8445/up/$TOKEN > got\n"
                          "grep -c '^HTTP/2 200' got; wc -c < body; tail -c 55 got; grep '^x-key' got");
-  EXPECT_THAT(outside.Arrived("h2"), Contains("h2 public.test:8445 POST /up/" + kValue));
-  EXPECT_THAT(job.ended.out, AllOf(StartsWith("1\n30000"), HasSubstr("x-key: writ-secret-TOKEN-"), Not(HasSubstr(kValue)))) << job.ended.err;
-  EXPECT_THAT(canon::Compact(job.bundle), Not(HasSubstr(kValue)));
+  EXPECT_THAT(outside.Arrived("h2"), Contains("h2 public.test:8445 POST /up/" + kSecretValue));
+  EXPECT_THAT(job.ended.out, AllOf(StartsWith("1\n30000"), HasSubstr("x-key: writ-secret-TOKEN-"), Not(HasSubstr(kSecretValue)))) << job.ended.err;
+  EXPECT_THAT(canon::Compact(job.bundle), Not(HasSubstr(kSecretValue)));
 }
 
 TEST(NetHttp2, NghttpOpensManyStreams) {
@@ -99,7 +96,7 @@ with grpc.secure_channel("public.test:8444", credentials) as channel:
   const Job job = RunJob(outside, {"--net-rule", "public.test:8444 POST /writ.Test/*", "--secret", "TOKEN"}, call + kNoProxy + call);
   const std::string one = "echo of text 4\n[7, 200006, 7]\nPERMISSION_DENIED\n";
   EXPECT_EQ(job.ended.out, one + one) << job.ended.err;
-  EXPECT_THAT(outside.Arrived("grpc"), AllOf(testing::SizeIs(4), Each(HasSubstr(" " + kValue))));
+  EXPECT_THAT(outside.Arrived("grpc"), AllOf(testing::SizeIs(4), Each(HasSubstr(" " + kSecretValue))));
 }
 
 TEST(NetHttp2, WebSocketPassesOverHttp1) {

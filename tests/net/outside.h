@@ -49,6 +49,11 @@ class Outside {
   std::vector<std::string> accept_;
 };
 
+/// Of a secret, which no guest ever sees.
+inline const std::string kSecretValue = "v4lue-that-stays-outside";
+/// First line of a script whose clients find the way out by themselves.
+inline const std::string kNoProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n";
+
 /// A run that has ended, and its evidence, which `writ verify` has checked.
 struct Job {
   cli_test::Ended ended;

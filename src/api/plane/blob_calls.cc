@@ -22,13 +22,13 @@ Answer<PlaneReply> PutBlob(Asked& asked) {
   return JsonReply(canon::Json::Of({{"hash", hash}}));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kBlobRoutes[] = {
     {"POST", "/v1/blobs", Capability::kNone, Body::kRaw, Effect::kReads, PutBlob},
     {"GET", "/v1/blobs/{hash}", Capability::kNone, Body::kIgnored, Effect::kReads, GetBlob},
 };
 
 }  // namespace
 
-std::span<const Route> BlobRoutes() { return kRoutes; }
+std::span<const Route> BlobRoutes() { return kBlobRoutes; }
 
 }  // namespace writ::api

@@ -61,7 +61,7 @@ Answer<PlaneReply> Panel(Asked&) {
                                 {"x-content-type-options", "nosniff"}}};
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kHealthRoutes[] = {
     {"GET", "/", Capability::kNone, Body::kIgnored, Effect::kReads, ToPanel},
     {"GET", "/ui", Capability::kNone, Body::kIgnored, Effect::kReads, Panel},
     {"GET", "/ui/", Capability::kNone, Body::kIgnored, Effect::kReads, Panel},
@@ -75,6 +75,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> HealthRoutes() { return kRoutes; }
+std::span<const Route> HealthRoutes() { return kHealthRoutes; }
 
 }  // namespace writ::api

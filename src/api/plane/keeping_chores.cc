@@ -9,10 +9,10 @@ Answer<Millis> ForgetExpired(plane::Core&, plane::Change& change) {
   return std::chrono::minutes{10};
 }
 
-constexpr Chore kChores[] = {{"forget-expired", ForgetExpired}};
+constexpr Chore kKeepingChores[] = {{"forget-expired", ForgetExpired}};
 
 }  // namespace
 
-std::span<const Chore> KeepingChores() { return kChores; }
+std::span<const Chore> KeepingChores() { return kKeepingChores; }
 
 }  // namespace writ::api

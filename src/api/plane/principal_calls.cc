@@ -68,7 +68,7 @@ Answer<PlaneReply> MakeEnrollToken(Asked& asked) {
   return JsonReply(Json::Of({{"token", token.token}, {"expiresAt", FormatTimestamp(token.expires)}}));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kPrincipalRoutes[] = {
     {"GET", "/v1/principals", Capability::kPrincipalsManage, Body::kIgnored, Effect::kReads, ListPrincipals},
     {"POST", "/v1/principals", Capability::kPrincipalsManage, Body::kJson, Effect::kWrites, IssuePrincipal},
     {"POST", "/v1/principals/rotate", Capability::kPrincipalsManage, Body::kJson, Effect::kWrites, RotatePrincipal},
@@ -78,6 +78,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> PrincipalRoutes() { return kRoutes; }
+std::span<const Route> PrincipalRoutes() { return kPrincipalRoutes; }
 
 }  // namespace writ::api

@@ -109,7 +109,7 @@ Answer<PlaneReply> GetBundle(Asked& asked) {
   return PlaneReply{.body = std::move(text)};
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kReportRoutes[] = {
     {"POST", "/v1/runs/{run}/events", Capability::kNone, Body::kJson, Effect::kWrites, PostEvents, false, PrepareEvents, true},
     {"POST", "/v1/runs/{run}/heartbeat", Capability::kNone, Body::kJson, Effect::kWrites, PostHeartbeat, false, nullptr, true},
     {"POST", "/v1/runs/{run}/log", Capability::kNone, Body::kJson, Effect::kWrites, PostLog, false, nullptr, true},
@@ -119,6 +119,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> ReportRoutes() { return kRoutes; }
+std::span<const Route> ReportRoutes() { return kReportRoutes; }
 
 }  // namespace writ::api

@@ -137,7 +137,7 @@ Answer<PlaneReply> GetMetrics(Asked& asked) {
   return JsonReply(Json::Of({{"metrics", std::move(metrics)}}));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kRunRoutes[] = {
     {"GET", "/v1/runs", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetRuns},
     {"POST", "/v1/runs", Capability::kRunsCreate, Body::kJson, Effect::kWrites, PostRun, false, PrepareSubmission},
     {"GET", "/v1/runs/{run}", Capability::kRunsRead, Body::kIgnored, Effect::kReads, GetRun, /*may_wait=*/true},
@@ -151,11 +151,11 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/metrics", Capability::kPolicyRead, Body::kIgnored, Effect::kReads, GetMetrics},
 };
 
-constexpr Chore kChores[] = {{"expire-questions", plane::ExpireQuestions}, {"retention", plane::Retain}};
+constexpr Chore kConsentChores[] = {{"expire-questions", plane::ExpireQuestions}, {"retention", plane::Retain}};
 
 }  // namespace
 
-std::span<const Route> RunRoutes() { return kRoutes; }
-std::span<const Chore> ConsentChores() { return kChores; }
+std::span<const Route> RunRoutes() { return kRunRoutes; }
+std::span<const Chore> ConsentChores() { return kConsentChores; }
 
 }  // namespace writ::api

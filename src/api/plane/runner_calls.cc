@@ -168,7 +168,7 @@ Answer<PlaneReply> EndClaims(Asked& asked) {
   return JsonReply(Json::Of({{"ok", true}}));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kRunnerRoutes[] = {
     {"POST", "/v1/runners/enroll", Capability::kNone, Body::kJson, Effect::kWrites, Enroll},
     {"GET", "/v1/runners", Capability::kRunnersRead, Body::kIgnored, Effect::kReads, ListRunners},
     {"POST", "/v1/claims", Capability::kNone, Body::kJson, Effect::kWrites, Claim, /*may_wait=*/true},
@@ -177,6 +177,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> RunnerRoutes() { return kRoutes; }
+std::span<const Route> RunnerRoutes() { return kRunnerRoutes; }
 
 }  // namespace writ::api

@@ -75,12 +75,12 @@ std::string UseTime() {
   return status == 0 ? "" : "the clock did not move";
 }
 
-struct Kind {
+struct Trial {
   const char* name;
   int flag;
   Use use;  ///< null: the different id that EnterNamespaces saw is the proof
 };
-constexpr Kind kKinds[] = {
+constexpr Trial kTrials[] = {
     {"mount", CLONE_NEWNS, UseMount}, {"pid", CLONE_NEWPID, UsePid}, {"net", CLONE_NEWNET, UseNet},
     {"ipc", CLONE_NEWIPC, nullptr},   {"uts", CLONE_NEWUTS, UseUts}, {"cgroup", CLONE_NEWCGROUP, UseCgroup},
     {"time", CLONE_NEWTIME, UseTime},
@@ -92,7 +92,7 @@ const char* WithoutIt(const char* kind) {
                                           "process tier is refused";
 }
 
-Finding TryKind(const Kind& kind, bool in_user_namespace) {
+Finding TryKind(const Trial& kind, bool in_user_namespace) {
   if (auto missing = in_user_namespace ? EnterUserNamespace(kind.flag) : EnterNamespaces(kind.flag)) return *missing;
   if (kind.use != nullptr)
     if (const std::string why = kind.use(); !why.empty())
@@ -125,10 +125,10 @@ void AddNamespaceProbes(const Caller& caller, std::vector<ProbeSpec>& specs) {
         return Finding::Missing("change to uid 65534: " + ErrnoText(errno), "root with CAP_SETUID and CAP_SETGID");
       return TryUser();
     });
-  for (const Kind& kind : kKinds)
+  for (const Trial& kind : kTrials)
     specs.emplace_back(std::string("namespace.") + kind.name, [&kind] { return TryKind(kind, true); });
   if (caller.root)
-    for (const Kind& kind : kKinds)
+    for (const Trial& kind : kTrials)
       specs.emplace_back(std::string("namespace.") + kind.name + ".root", [&kind] { return TryKind(kind, false); });
 }
 

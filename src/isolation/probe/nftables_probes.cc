@@ -21,7 +21,7 @@
 namespace writ::isolation {
 namespace {
 
-const char* const kFix =
+const char* const kNftablesFix =
     "modprobe nf_tables nft_chain_nat nft_redir (CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_REDIR); without it "
     "programs that know no proxy get no network, everything else works";
 constexpr std::uint16_t kDestination = 9;  // nobody listens there
@@ -159,25 +159,25 @@ Finding TryRedirect() {
   if (!listener.valid() || ::ioctl(listener.get(), SIOCSIFFLAGS, &request) != 0 ||
       ::bind(listener.get(), generic, length) != 0 || ::listen(listener.get(), 1) != 0 ||
       ::getsockname(listener.get(), generic, &length) != 0)
-    return Finding::Missing("listen inside: " + ErrnoText(errno), kFix);
+    return Finding::Missing("listen inside: " + ErrnoText(errno), kNftablesFix);
 
   const sys::UniqueFd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  if (!netlink.valid()) return Finding::Missing("netfilter netlink: " + ErrnoText(errno), kFix);
+  if (!netlink.valid()) return Finding::Missing("netfilter netlink: " + ErrnoText(errno), kNftablesFix);
   if (const int failure = Commit(netlink.get(), RedirectEverything(ntohs(address.sin_port))); failure != 0)
-    return Finding::Missing("the kernel refused the rules: " + ErrnoText(failure), kFix);
+    return Finding::Missing("the kernel refused the rules: " + ErrnoText(failure), kNftablesFix);
 
   const sys::UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in destination = Loopback(kDestination);
   if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&destination), sizeof destination) != 0)
-    return Finding::Missing("rules accepted, but connect was not redirected: " + ErrnoText(errno), kFix);
+    return Finding::Missing("rules accepted, but connect was not redirected: " + ErrnoText(errno), kNftablesFix);
   const sys::UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   constexpr int kOriginalDestination = 80;  // SO_ORIGINAL_DST of linux/netfilter_ipv4.h
   sockaddr_in original{};
   length = sizeof original;
   if (!server.valid() || ::getsockopt(server.get(), SOL_IP, kOriginalDestination, &original, &length) != 0)
-    return Finding::Missing("original destination of a redirected connection: " + ErrnoText(errno), kFix);
+    return Finding::Missing("original destination of a redirected connection: " + ErrnoText(errno), kNftablesFix);
   if (ntohs(original.sin_port) != kDestination)
-    return Finding::Missing("a redirected connection does not know where it was going", kFix);
+    return Finding::Missing("a redirected connection does not know where it was going", kNftablesFix);
   return Finding::Ok("redirects a connection and names its destination, in a user namespace");
 }
 

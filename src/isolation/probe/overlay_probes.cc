@@ -13,7 +13,7 @@
 namespace writ::isolation {
 namespace {
 
-const char* const kFix = "modprobe overlay (CONFIG_OVERLAY_FS); without it workspaces are copied";
+const char* const kOverlayFix = "modprobe overlay (CONFIG_OVERLAY_FS); without it workspaces are copied";
 const char* const kOldTmpfsFix =
     "a kernel from 6.6 on, whose tmpfs keeps user attributes; without it the workspace is copied up to --disk, and a "
     "larger one needs --accept disk=watch";
@@ -26,13 +26,13 @@ bool Touch(const char* path) {
 std::optional<Finding> MountOverlay(const char* options) {
   if (auto missing = EnterScratchTmpfs("size=256k")) return missing;
   for (const char* name : {"lower", "lower/d", "upper", "work", "merged"})
-    if (::mkdir(name, 0700) != 0) return Finding::Missing("mkdir: " + ErrnoText(errno), kFix);
-  if (!Touch("lower/d/f")) return Finding::Missing("create a file: " + ErrnoText(errno), kFix);
+    if (::mkdir(name, 0700) != 0) return Finding::Missing("mkdir: " + ErrnoText(errno), kOverlayFix);
+  if (!Touch("lower/d/f")) return Finding::Missing("create a file: " + ErrnoText(errno), kOverlayFix);
   if (::mount("overlay", "merged", "overlay", 0, options) != 0) {
     const int failure = errno;
     return Finding::Missing("mount overlay: " + ErrnoText(failure),
-                            failure == EPERM ? std::string("a kernel from 5.11 on allows it in user namespaces; ") + kFix
-                                             : kFix);
+                            failure == EPERM ? std::string("a kernel from 5.11 on allows it in user namespaces; ") + kOverlayFix
+                                             : kOverlayFix);
   }
   return std::nullopt;
 }
@@ -40,11 +40,11 @@ std::optional<Finding> MountOverlay(const char* options) {
 /// Write, copy up, and see that the lower layer is untouched.
 Finding UseOverlay() {
   if (!Touch("merged/new") || ::access("upper/new", F_OK) != 0 || ::access("lower/new", F_OK) == 0)
-    return Finding::Missing("a write did not go to the upper layer", kFix);
-  if (::chmod("merged/d/f", 0640) != 0) return Finding::Missing("change a lower file: " + ErrnoText(errno), kFix);
+    return Finding::Missing("a write did not go to the upper layer", kOverlayFix);
+  if (::chmod("merged/d/f", 0640) != 0) return Finding::Missing("change a lower file: " + ErrnoText(errno), kOverlayFix);
   struct stat lower;
   if (::stat("lower/d/f", &lower) != 0 || (lower.st_mode & 0777) != 0600)
-    return Finding::Missing("a change went through to the lower layer", kFix);
+    return Finding::Missing("a change went through to the lower layer", kOverlayFix);
   return Finding::Ok("copies up, the lower layer stays");
 }
 

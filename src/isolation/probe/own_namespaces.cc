@@ -14,12 +14,12 @@
 namespace writ::isolation {
 namespace {
 
-struct Kind {
+struct NamespaceKind {
   int flag;
   const char* id;  ///< name below /proc/self/ns
   const char* limit;
 };
-constexpr std::array<Kind, 8> kKinds = {{{CLONE_NEWUSER, "user", "max_user_namespaces"},
+constexpr std::array<NamespaceKind, 8> kKinds = {{{CLONE_NEWUSER, "user", "max_user_namespaces"},
                                          {CLONE_NEWNS, "mnt", "max_mnt_namespaces"},
                                          {CLONE_NEWPID, "pid_for_children", "max_pid_namespaces"},
                                          {CLONE_NEWNET, "net", "max_net_namespaces"},
@@ -29,7 +29,7 @@ constexpr std::array<Kind, 8> kKinds = {{{CLONE_NEWUSER, "user", "max_user_names
                                          {CLONE_NEWTIME, "time_for_children", "max_time_namespaces"}}};
 
 std::string FixFor(int flags, int errno_value) {
-  for (const Kind& kind : kKinds)
+  for (const NamespaceKind& kind : kKinds)
     if ((flags & kind.flag) != 0 && errno_value == ENOSPC)
       return std::string("sysctl -w user.") + kind.limit + "=16384 (in every user namespace above this one)";
   if ((flags & CLONE_NEWUSER) != 0) {
@@ -84,7 +84,7 @@ std::string NamespaceRestriction(int flag) {
       if (forbids) return std::string("kernel.") + name + "=" + value;
     }
   }
-  for (const Kind& kind : kKinds)
+  for (const NamespaceKind& kind : kKinds)
     if (flag == kind.flag && Sysctl(std::string("user/") + kind.limit) == "0")
       return std::string("user.") + kind.limit + "=0";
   return {};
@@ -101,7 +101,7 @@ namespace {
 /// of its own, and the smallest on the way up counts.
 std::string Restrictions(int flags) {
   std::string out;
-  for (const Kind& kind : kKinds)
+  for (const NamespaceKind& kind : kKinds)
     if ((flags & kind.flag) != 0)
       if (const std::string restriction = NamespaceRestriction(kind.flag); !restriction.empty())
         out += (out.empty() ? "" : ", ") + restriction;

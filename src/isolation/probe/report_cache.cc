@@ -12,7 +12,7 @@ namespace writ::isolation {
 namespace {
 
 constexpr std::string_view kMagic = "writ-host-report 1 ";
-constexpr std::size_t kTextMax = 256u << 10;
+constexpr std::size_t kCacheBytesMax = 256u << 10;
 constexpr std::size_t kHashChars = 64;
 
 /// Lines of /proc/self/status that say what this process may do.
@@ -60,7 +60,7 @@ Result<CachedReport> ProbeAndKeep(const ProbeOptions& options, const std::string
 }  // namespace
 
 Result<std::optional<std::string>> FileReportStore::Get() {
-  auto text = sys::ReadFile(path_, kTextMax);
+  auto text = sys::ReadFile(path_, kCacheBytesMax);
   if (text) return std::optional(*std::move(text));
   if (text.error().code == Code::kNotFound) return std::nullopt;
   return std::unexpected(std::move(text).error());

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "isolation/process/process_backend.h"
+#include "isolation/process/text_sink_for_test.h"
 #include "isolation/test_user_for_test.h"
 #include "sys/socket.h"
 
@@ -19,15 +20,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr int kOriginalDestination6 = 80;  // IP6T_SO_ORIGINAL_DST; its header clashes with <netinet/in.h>
-
-struct TextSink final : OutputSink {
-  Result<> Write(Stream, ByteView bytes) override {
-    text += AsText(bytes);
-    return {};
-  }
-  Result<> Truncated(Stream) override { return {}; }
-  std::string text;
-};
 
 std::string TextOf(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";

@@ -24,8 +24,6 @@
 namespace writ::isolation::process {
 namespace {
 
-constexpr Millis kAnswerWait{30'000};
-
 // ---- in the stub ----
 
 Result<> SetLimit(int resource, rlim_t value, const char* step, rlim_t grace = 0) {

@@ -32,8 +32,6 @@
 namespace writ::isolation::process {
 namespace {
 
-constexpr Millis kSendWait{5000};
-
 class Init {
  public:
   explicit Init(InitSetup setup) : setup_(std::move(setup)) {}

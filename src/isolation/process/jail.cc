@@ -20,7 +20,6 @@
 namespace writ::isolation::process {
 namespace {
 
-constexpr Millis kSendWait{5000};
 constexpr std::size_t kCellsMax = 4096;
 constexpr int kQuietMs = 4;  ///< without a request, before something is prepared ahead: a cell just given away needs the processors
 

@@ -14,7 +14,6 @@
 namespace writ::isolation::process {
 namespace {
 
-constexpr Millis kAnswerWait{30'000};
 constexpr int kJailSocket = 3;
 
 Result<std::string> FindProgram(const std::string& given) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "isolation/backend.h"
 #include "isolation/process/wire.h"
@@ -17,6 +18,8 @@
 namespace writ::isolation::process {
 
 constexpr std::size_t kMessageBytesMax = 16384;
+constexpr Millis kSendWait{5000};       ///< for the other side to take a message
+constexpr Millis kAnswerWait{30'000};  ///< for an answer, and for work that precedes it
 constexpr std::size_t kBodyBytesMax = 8u << 20;  ///< argv and environment; the kernel itself stops at about 2 MiB
 
 void Encode(WireWriter& out, const Mechanisms& mechanisms);

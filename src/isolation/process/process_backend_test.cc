@@ -18,6 +18,7 @@
 #include <sstream>
 
 #include "isolation/process/cgroup.h"
+#include "isolation/process/text_sink_for_test.h"
 #include "isolation/test_user_for_test.h"
 
 namespace writ::isolation::process {
@@ -25,15 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-struct TextSink final : OutputSink {
-  Result<> Write(Stream, ByteView bytes) override {
-    text += AsText(bytes);
-    return {};
-  }
-  Result<> Truncated(Stream) override { return {}; }
-  std::string text;
-};
 
 const Mechanisms kWeakest = {
     {"memory", "rlimit"}, {"pids", "rlimit"}, {"cpus", "affinity"}, {"cpu-time", "rlimit"}, {"groups", "kept"}};

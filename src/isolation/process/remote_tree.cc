@@ -4,7 +4,6 @@
 
 namespace writ::isolation::process {
 namespace {
-constexpr Millis kAnswerWait{30'000};
 }
 
 Result<sys::TreeEntry> RemoteTreeOpener::Open(const sys::UniqueFd& directory, std::string_view name) {

@@ -6,6 +6,7 @@
 
 #include "crypto/digest.h"
 #include "storage/sqlite/crash_vfs_for_test.h"
+#include "storage/sqlite/hashes_for_test.h"
 #include "storage/sqlite/open.h"
 #include "sys/file.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 using crash_vfs::Mode;
 
-std::string Hash(std::string_view text) { return crypto::Sha256Hex(text); }
-const std::string kGenesis = Hash("plane key");
 constexpr std::string_view kContract = "contract";
 
 std::string EventText(std::uint64_t seq) { return fmt::format("event {} {}", seq, std::string(seq * 300, 'x')); }

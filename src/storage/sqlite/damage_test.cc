@@ -8,14 +8,12 @@
 #include <fstream>
 
 #include "crypto/digest.h"
+#include "storage/sqlite/hashes_for_test.h"
 #include "storage/sqlite/open.h"
 #include "sys/file.h"
 
 namespace writ::storage {
 namespace {
-
-std::string Hash(std::string_view text) { return crypto::Sha256Hex(text); }
-const std::string kGenesis = Hash("plane key");
 
 class DamageTest : public testing::Test {
  protected:

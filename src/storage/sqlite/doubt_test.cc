@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kOperationsMax = 60;
 
-Result<> Store(storage::Store& store, const std::string& id) {
+Result<> StoreRun(storage::Store& store, const std::string& id) {
   const auto t = WRIT_TRY("begin", store.Begin());
   WRIT_TRY("create", t->CreateRun({.id = id}));
   return t->Commit(Durability::kDurable);
@@ -28,11 +28,11 @@ int FailEachOperation(const std::string& directory) {
   int doubts = 0;
   for (int at = 1; at <= kOperationsMax; ++at) {
     auto store = OpenSqliteStore(*state, {.vfs = vfs});
-    if (!store || !Store(**store, fmt::format("run_{}_before", at))) return 2;
+    if (!store || !StoreRun(**store, fmt::format("run_{}_before", at))) return 2;
     crash_vfs::plan = {.mode = crash_vfs::Mode::kIoError, .at = crash_vfs::operations + at};
-    const auto stored = Store(**store, fmt::format("run_{}", at));
+    const auto stored = StoreRun(**store, fmt::format("run_{}", at));
     crash_vfs::plan = {};
-    const auto again = Store(**store, fmt::format("run_{}_again", at));
+    const auto again = StoreRun(**store, fmt::format("run_{}_again", at));
     if (stored || stored.error().code != Code::kCorrupt) {
       if (!again) return 3;  // nothing was stored, or all of it: the store goes on
     } else {
@@ -40,7 +40,7 @@ int FailEachOperation(const std::string& directory) {
       if (again || again.error().code != Code::kCorrupt) return 4;
       store->reset();
       auto reopened = OpenSqliteStore(*state, {.vfs = vfs});
-      if (!reopened || !Store(**reopened, fmt::format("run_{}_reopened", at))) return 5;
+      if (!reopened || !StoreRun(**reopened, fmt::format("run_{}_reopened", at))) return 5;
     }
     if (stored) return doubts == 1 ? 0 : 6;
   }

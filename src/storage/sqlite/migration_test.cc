@@ -40,13 +40,13 @@ INSERT INTO artifacts VALUES(3, 0, 'log', '', 'HASH', 5);
 INSERT INTO stored_values VALUES('k', 'v');
 )sql";
 
-std::string Hash() { return crypto::Sha256Hex("head"); }
+std::string HeadHash() { return crypto::Sha256Hex("head"); }
 
 TEST(Migration, Version1KeepsAllItHas) {
   const auto directory = *sys::TemporaryDirectory::Create("/tmp", "writ-migration-");
   const auto state = *StateDir::Open(directory.path() + "/state", StateAccess::kWrite);
   std::string sql = kVersion1;
-  for (std::size_t at = sql.find("HASH"); at != std::string::npos; at = sql.find("HASH")) sql.replace(at, 4, Hash());
+  for (std::size_t at = sql.find("HASH"); at != std::string::npos; at = sql.find("HASH")) sql.replace(at, 4, HeadHash());
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open(state.File("writ.db").c_str(), &raw), SQLITE_OK);
   char* message = nullptr;
@@ -76,7 +76,7 @@ TEST(Migration, Version1KeepsAllItHas) {
   auto store = *OpenSqliteStore(state);
   const auto t = *store->Begin();
   const std::string next = crypto::Sha256Hex("next");
-  EXPECT_TRUE(t->AppendEvent("live", {.seq = 3, .prev = Hash(), .hash = next, .text = "seven 3"}));
+  EXPECT_TRUE(t->AppendEvent("live", {.seq = 3, .prev = HeadHash(), .hash = next, .text = "seven 3"}));
   EXPECT_TRUE(t->DeleteRun("ended"));
   EXPECT_TRUE(t->Commit(Durability::kDurable));
   EXPECT_EQ(store->Events("live")->size(), 4u) << "its neighbour's events are not its own";

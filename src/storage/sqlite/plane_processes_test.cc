@@ -7,14 +7,13 @@
 #include <unistd.h>
 
 #include "crypto/digest.h"
+#include "storage/sqlite/hashes_for_test.h"
 #include "storage/sqlite/open.h"
 #include "sys/file.h"
 
 // Several processes that act as one plane, and a disk that fills up under it.
 namespace writ::storage {
 namespace {
-
-std::string Hash(std::string_view text) { return crypto::Sha256Hex(text); }
 
 class PlaneProcessesTest : public testing::Test {
  protected:

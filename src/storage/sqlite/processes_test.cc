@@ -10,14 +10,12 @@
 
 #include "crypto/digest.h"
 #include "storage/blobs/directory.h"
+#include "storage/sqlite/hashes_for_test.h"
 #include "storage/sqlite/open.h"
 #include "sys/file.h"
 
 namespace writ::storage {
 namespace {
-
-std::string Hash(std::string_view text) { return crypto::Sha256Hex(text); }
-const std::string kGenesis = Hash("plane key");
 
 /// Runs `body` in a child process and returns its exit status. 77: the child found that the host cannot do it.
 template <class Body>
