@@ -191,6 +191,8 @@ Result<Carried> ReportEnd(const CarryParts& parts, storage::Store& store, sessio
   {
     const auto transaction = WRIT_TRY("end run", store.Begin());
     WRIT_TRY("end run", session::AppendEnding(*transaction, log, ending));
+    // From here on the chain names results that the plane has not: they are kept with it.
+    WRIT_TRY("end run", parts.local.KeepCarried(*transaction, claim.run_id, uplink.Carried()));
     WRIT_TRY("end run", transaction->Commit(storage::Durability::kBuffered));
   }
   session::Reach(parts.options.fault, fault::kEndWritten);
@@ -287,6 +289,7 @@ Result<> EndOrphan(const CarryParts& parts, LocalRuns::Orphan orphan) {
   LiveFeed nothing;
   Uplink uplink(parts.lines, WRIT_TRY("plane", parts.lines.Take()), WRIT_TRY("runner store", parts.local.Store()), parts.local, orphan.claim,
                 claimed_at + 1, nothing, {parts.options.first_backoff, Millis{30'000}});
+  uplink.CarryAgain(orphan.carried);
   const auto reported =
       ReportEnd(parts, *store, log, orphan.claim, orphan.contract_hash, ending, uplink, true);
   if (reported) return {};

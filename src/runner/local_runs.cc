@@ -13,6 +13,7 @@ namespace {
 using canon::Json;
 
 constexpr std::size_t kIdleStoresMax = 16;
+constexpr std::string_view kCarriedDocument = "carried";
 constexpr std::chrono::hours kRemembered{2};  // twice the life of a contract
 
 std::string SummaryOf(const std::string& token) { return canon::Compact(Json::Of({{"claimToken", token}})); }
@@ -79,8 +80,15 @@ Result<> LocalRuns::Renew(storage::Store& store, const std::string& run_id, cons
   return transaction->Commit(storage::Durability::kBuffered);
 }
 
+Result<> LocalRuns::KeepCarried(storage::Transaction& transaction, const std::string& run_id, const std::string& carried) {
+  if (carried.empty()) return {};
+  return transaction.PutDocument(run_id, kCarriedDocument, carried);
+}
+
 Result<> LocalRuns::SetReceipt(storage::Store& store, const session::EventLog& log, const Json& receipt) {
+  const auto carried = WRIT_TRY("store receipt", store.GetDocument(log.run_id(), kCarriedDocument));
   const auto transaction = WRIT_TRY("store receipt", store.Begin());
+  if (carried) WRIT_TRY("store receipt", transaction->PutDocument(log.run_id(), kCarriedDocument, ""));  // the plane has it
   WRIT_TRY("store receipt", transaction->SetSummary(log.run_id(), "{}"));  // the token is spent
   WRIT_TRY("store receipt",
            transaction->SetReceipt(log.run_id(), canon::Compact(receipt), log.facts().chain.head(),
@@ -108,6 +116,7 @@ Result<std::vector<LocalRuns::Orphan>> LocalRuns::Orphans(storage::Store& store)
     orphan.claim.token = TextOrNone(*summary, "claimToken");
     orphan.claim.contract = *std::move(contract);
     orphan.contract_hash = WRIT_TRY("unfinished run", contract::HashUnsigned(orphan.claim.contract));
+    orphan.carried = WRIT_TRY("unfinished run", store.GetDocument(id, kCarriedDocument)).value_or("");
     orphans.push_back(std::move(orphan));
   }
   return orphans;

@@ -44,6 +44,8 @@ class LocalRuns {
   Result<> Record(storage::Store& store, const Claim& claim, const std::string& contract_hash);
   /// The claim token changed: it was renewed.
   Result<> Renew(storage::Store& store, const std::string& run_id, const std::string& token);
+  /// Results that are to go to the plane with the receipt (Uplink::Carried), in the transaction in which the chain names them.
+  Result<> KeepCarried(storage::Transaction& transaction, const std::string& run_id, const std::string& carried);
   /// The run's end is known to the plane.
   Result<> SetReceipt(storage::Store& store, const session::EventLog& log, const canon::Json& receipt);
   /// Nothing can be reported any more: forgets the run.
@@ -54,6 +56,7 @@ class LocalRuns {
     storage::Run run;
     Claim claim;  ///< contract, token and run id
     std::string contract_hash;
+    std::string carried;  ///< of KeepCarried
   };
   Result<std::vector<Orphan>> Orphans(storage::Store& store);
   /// Forgets what ended long enough ago that its contract has expired too.

@@ -185,6 +185,17 @@ Result<> Uplink::PutSmallBlob(std::string bytes) {
   return PutBlob(AsBytes(bytes));
 }
 
+std::string Uplink::Carried() {
+  const std::lock_guard hold(mutex_);
+  return carried_;
+}
+
+void Uplink::CarryAgain(std::string carried) {
+  const std::lock_guard hold(mutex_);
+  carried_ = std::move(carried);
+  carried_count_ = carried_.empty() ? 0 : kCarriedMax;  // no more fit
+}
+
 Result<std::optional<Json>> Uplink::Complete(const Json& receipt) {
   bool unsure = false;  // an earlier attempt may have arrived
   std::string text = canon::Compact(receipt);

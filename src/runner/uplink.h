@@ -44,6 +44,9 @@ class Uplink {
   Result<> PutBlob(ByteView bytes);
   /// Keeps a small result for Complete, if the plane takes it with the receipt and there is room; else as PutBlob.
   Result<> PutSmallBlob(std::string bytes);
+  /// What PutSmallBlob has kept, and the same again after a crash: it must not be lost before Complete has brought it.
+  std::string Carried();
+  void CarryAgain(std::string carried);
   /// Posts what is left of the chain, small results and the receipt, in one request where the plane takes them at once.
   /// Returns the receipt with the plane's signature; without it (nullopt) when the plane had it already but its answer was lost.
   Result<std::optional<canon::Json>> Complete(const canon::Json& receipt);

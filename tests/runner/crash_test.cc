@@ -37,6 +37,7 @@ class RunnerCrash : public RunnerTest, public testing::WithParamInterface<std::s
 
 TEST_P(RunnerCrash, AtEveryPointTheRunEndsWithAReceiptOrWasNeverBegun) {
   script_.steps = {fake::Print{Stream::kStdout, "hi\n"}};
+  plane_->artifact_bytes = 256 << 10;  // the log comes with the receipt
   const std::string id = plane_->AddRun({});
   RunUntil(GetParam());
   {
@@ -52,6 +53,7 @@ TEST_P(RunnerCrash, AtEveryPointTheRunEndsWithAReceiptOrWasNeverBegun) {
   EXPECT_EQ(plane_->Problems(id), std::vector<std::string>());
   const bool done = GetParam() == fault::kEndWritten || GetParam() == fault::kSigned || GetParam() == fault::kCompleted;
   EXPECT_EQ(run.status, done ? "completed" : "failed");
+  EXPECT_EQ(LogOf(id), done ? "hi\n" : "") << "what the receipt names is at the plane";
   if (!done) {
     EXPECT_EQ(FailureOf(id).failure, "session_failed");
     EXPECT_THAT(FailureOf(id).message, testing::StartsWith("interrupted: "));
