@@ -22,7 +22,6 @@
 namespace writ::net {
 namespace {
 
-using Library = std::unique_ptr<OSSL_LIB_CTX, FreedBy<OSSL_LIB_CTX_free>>;
 using TlsContext = std::unique_ptr<SSL_CTX, FreedBy<SSL_CTX_free>>;
 using Tls = std::unique_ptr<SSL, FreedBy<SSL_free>>;
 using BioMethod = std::unique_ptr<BIO_METHOD, FreedBy<BIO_meth_free>>;
@@ -140,8 +139,19 @@ Result<> Cancellation::Wait(int fd, short events, Deadline deadline) const {
   }
 }
 
+namespace {
+
+/// OpenSSL without its configuration file, one for all clients, and never freed: it notes in each thread what to tidy up
+/// there at the thread's end, and of what another thread has freed meanwhile the note stays (OpenSSL 3.0). Connections
+/// go from thread to thread.
+OSSL_LIB_CTX* Library() {
+  static OSSL_LIB_CTX* const library = ::OSSL_LIB_CTX_new();
+  return library;
+}
+
+}  // namespace
+
 struct TlsClient::Impl {
-  Library library;
   TlsContext context;
   BioMethod method;
 };
@@ -152,8 +162,8 @@ TlsClient::~TlsClient() = default;
 Result<std::unique_ptr<TlsClient>> TlsClient::Create(const TlsClientFiles& files) {
   ::ERR_clear_error();
   auto impl = std::make_unique<Impl>();
-  impl->library.reset(::OSSL_LIB_CTX_new());
-  impl->context.reset(::SSL_CTX_new_ex(impl->library.get(), nullptr, ::TLS_client_method()));
+  if (Library() == nullptr) return Fail(Code::kInternal, "OpenSSL: {}", TlsErrors());  // null would mean the one with the file
+  impl->context.reset(::SSL_CTX_new_ex(Library(), nullptr, ::TLS_client_method()));
   impl->method.reset(::BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without signals"));
   SSL_CTX* const context = impl->context.get();
   if (context == nullptr || impl->method == nullptr) return Fail(Code::kInternal, "OpenSSL: {}", TlsErrors());
