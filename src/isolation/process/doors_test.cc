@@ -30,11 +30,12 @@ std::string TextOf(const sockaddr_storage& address) {
   return fmt::format("{} {}", text, ntohs(v6 ? six.sin6_port : v4.sin_port));
 }
 
-class ProcessTierDoors : public testing::Test {
+/// In cells made for the run, and in those prepared ahead, whose PID 1 makes the doors before it knows the launch.
+class ProcessTierDoors : public testing::TestWithParam<std::uint32_t> {
  protected:
   void SetUp() override {
     BecomeTestUser();
-    auto made = ProcessBackend::Create({.path = WRIT_BIN_DIR "/writ-jail", .delegated_cgroup = ""});
+    auto made = ProcessBackend::Create({.path = WRIT_BIN_DIR "/writ-jail", .warm_cells = GetParam(), .delegated_cgroup = ""});
     ASSERT_TRUE(made) << made.error().what;
     backend_ = std::move(*made);
   }
@@ -88,21 +89,21 @@ class ProcessTierDoors : public testing::Test {
   NetworkDoors doors_;
 };
 
-TEST_F(ProcessTierDoors, AConnectionToAnywhereArrivesWithItsDestination) {
+TEST_P(ProcessTierDoors, AConnectionToAnywhereArrivesWithItsDestination) {
   Dial({"tcp", "93.184.216.34", "443"});
   EXPECT_EQ(Serve(doors_.transparent4), "93.184.216.34 443");
   EXPECT_THAT(Answer(), HasSubstr("dial: reached 93.184.216.34 443"));
   EXPECT_EQ(session_->guarantees().enforced.at("network"), "netns+proxy");
 }
 
-TEST_F(ProcessTierDoors, AConnectionOverIpv6ArrivesToo) {
+TEST_P(ProcessTierDoors, AConnectionOverIpv6ArrivesToo) {
   if (::access("/proc/sys/net/ipv6", F_OK) != 0) GTEST_SKIP() << "this kernel has no IPv6";
   Dial({"tcp", "2001:db8::7", "22"});
   EXPECT_EQ(Serve(doors_.transparent6), "2001:db8::7 22");
   EXPECT_THAT(Answer(), HasSubstr("dial: reached 2001:db8::7 22"));
 }
 
-TEST_F(ProcessTierDoors, TheProxyIsAtItsPort) {
+TEST_P(ProcessTierDoors, TheProxyIsAtItsPort) {
   Dial({"tcp", "127.0.0.1", std::to_string(kProxyPort)});
   ASSERT_TRUE(sys::WaitReadable(doors_.proxy.get(), Deadline::After(Millis{20'000})));
   {
@@ -112,7 +113,7 @@ TEST_F(ProcessTierDoors, TheProxyIsAtItsPort) {
   EXPECT_THAT(Answer(), HasSubstr("dial: reached proxy"));
 }
 
-TEST_F(ProcessTierDoors, AQuestionToAnyResolverArrives) {
+TEST_P(ProcessTierDoors, AQuestionToAnyResolverArrives) {
   for (const char* resolver : {"8.8.8.8", "127.0.0.1"}) {
     SCOPED_TRACE(resolver);
     sink_.text.clear();
@@ -128,7 +129,7 @@ TEST_F(ProcessTierDoors, AQuestionToAnyResolverArrives) {
   }
 }
 
-TEST_F(ProcessTierDoors, Attack24_OtherDatagramsAreRefused) {
+TEST_P(ProcessTierDoors, Attack24_OtherDatagramsAreRefused) {
   for (const char* address : {"1.2.3.4", "169.254.169.254", "224.0.0.251"}) {
     SCOPED_TRACE(address);
     sink_.text.clear();
@@ -137,12 +138,12 @@ TEST_F(ProcessTierDoors, Attack24_OtherDatagramsAreRefused) {
   }
 }
 
-TEST_F(ProcessTierDoors, TheOwnLoopbackIsTheGuestsOwn) {
+TEST_P(ProcessTierDoors, TheOwnLoopbackIsTheGuestsOwn) {
   Dial({"self"});
   EXPECT_THAT(Answer(), HasSubstr("dial: reached itself\ndial: reached itself"));
 }
 
-TEST_F(ProcessTierDoors, Attack25_WithoutDoorsThereIsNoWayOut) {
+TEST_P(ProcessTierDoors, Attack25_WithoutDoorsThereIsNoWayOut) {
   Dial({"tcp", "93.184.216.34", "443"}, false);
   EXPECT_THAT(Answer(), HasSubstr("dial: refused ENETUNREACH"));
   const auto doors = session_->TakeDoors();
@@ -151,11 +152,13 @@ TEST_F(ProcessTierDoors, Attack25_WithoutDoorsThereIsNoWayOut) {
   EXPECT_EQ(session_->guarantees().enforced.at("network"), "netns");
 }
 
-TEST_F(ProcessTierDoors, ConnectionsWaitUntilTheyAreServedAndEndWithTheDoors) {
+TEST_P(ProcessTierDoors, ConnectionsWaitUntilTheyAreServedAndEndWithTheDoors) {
   Dial({"tcp", "93.184.216.34", "443", "hello"});
   doors_ = NetworkDoors();  // nobody ever serves them
   EXPECT_THAT(Answer(), testing::AnyOf(HasSubstr("dial: refused ECONNRESET"), HasSubstr("dial: refused ECONNREFUSED")));
 }
+
+INSTANTIATE_TEST_SUITE_P(ColdAndWarm, ProcessTierDoors, testing::Values(0u, 1u));
 
 }  // namespace
 }  // namespace writ::isolation::process

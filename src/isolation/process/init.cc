@@ -208,7 +208,13 @@ Result<> Init::OpenDoors() {
 
 Result<> Init::Launch() {
   auto message = WRIT_TRY("wait for a launch", Receive(Deadline::Never()));
+  const bool doors_made = AsText(message.bytes) == kDoorsAhead;
+  if (doors_made) {
+    WRIT_TRY("network", OpenDoors());
+    message = WRIT_TRY("wait for a launch", Receive(Deadline::Never()));
+  }
   const auto launch = WRIT_TRY("launch", DecodeCellLaunch(message.bytes));
+  if (doors_made && !launch.doors) return Fail(Code::kInternal, "doors were made for a launch without them");
   auto& fds = message.fds;
   const std::size_t expected = 1u + (launch.terminal ? 0 : 2) + launch.stdin_fd + launch.workspace + launch.inputs + launch.tools;
   if (fds.size() != expected) return Fail(Code::kInternal, "a launch brings {} descriptors, not {}", expected, fds.size());
@@ -236,7 +242,7 @@ Result<> Init::Launch() {
   }
   WRIT_TRY("mount", MountLayers(launch, fds, next));
   if (!body.files.empty()) WRIT_TRY("mount", PlaceFiles(root_, body.files));
-  if (launch.doors) WRIT_TRY("network", OpenDoors());
+  if (launch.doors && !doors_made) WRIT_TRY("network", OpenDoors());
 
   exec.body = fds[0].get();
   exec.open_files = body.limits.open_files;

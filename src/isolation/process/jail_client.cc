@@ -130,7 +130,7 @@ Result<std::optional<TakenCell>> JailClient::TakeOffered() {
   return std::nullopt;
 }
 
-Result<TakenCell> JailClient::TakeCell(Take take, const std::vector<int>& directories) {
+Result<TakenCell> JailClient::TakeCell(Take take, const std::vector<int>& directories, bool doors) {
   const std::lock_guard lock(mutex_);
   WRIT_TRY("process tier", AwaitHello());
   std::optional<TakenCell> offered;
@@ -147,6 +147,7 @@ Result<TakenCell> JailClient::TakeCell(Take take, const std::vector<int>& direct
   if (request.bytes().size() > kMessageBytesMax) return Fail(Code::kInvalid, "the paths of the directories are too long");
   const Deadline deadline = Deadline::After(kAnswerWait);
   WRIT_TRY("ask writ-jail", sys::SendMessage(socket_, request.bytes(), directories, deadline));
+  if (offered && doors) WRIT_TRY("ask the cell", sys::SendMessage(offered->control, AsBytes(kDoorsAhead), {}, deadline));
   std::optional<TakenCell> taken;
   while (!taken) taken = WRIT_TRY("ask writ-jail", Receive(deadline, offered.has_value()));
   // Mounts come in the order of the paths that were named: each moves to the place of its own, the last one first.

@@ -42,8 +42,9 @@ class JailClient {
   /// What this host lets the jail enforce. Errors: kUnavailable with the reason no cell can be made here.
   Result<Mechanisms> Offered();
   /// A cell with these limits. `directories` are borrowed descriptors, one per path of `take` that is not empty.
-  /// A cell that was prepared ahead is taken without asking the jail, if it fits.
-  Result<TakenCell> TakeCell(Take take, const std::vector<int>& directories);
+  /// A cell that was prepared ahead is taken without asking the jail, if it fits; if the jail must be asked, its PID 1 makes
+  /// the doors that the launch will want (`doors`) meanwhile.
+  Result<TakenCell> TakeCell(Take take, const std::vector<int>& directories, bool doors);
   void Kill(std::uint64_t cell);
   /// Lets the jail prepare one more cell, in place of one that was taken ahead. Nothing happens without `refill`, or
   /// when none was taken.

@@ -90,6 +90,9 @@ struct LaunchBody {
 void Encode(WireWriter& out, const LaunchBody& body);
 Result<LaunchBody> DecodeLaunchBody(ByteView bytes);
 
+/// May come before a CellLaunch with doors, and only then: PID 1 makes them while the jail still prepares what is shown.
+constexpr std::string_view kDoorsAhead = "doors";
+
 /// The client's first message: run a guest. Descriptors follow in this order: body, then stdout and stderr without a
 /// terminal, then those that the flags name.
 struct CellLaunch {

@@ -413,7 +413,7 @@ Result<std::unique_ptr<Session>> StartProcessSession(std::shared_ptr<JailClient>
     *path = (*layer)->host_path;
     directories.push_back((*layer)->fd.get());
   }
-  TakenCell cell = WRIT_TRY("launch", jail->TakeCell(std::move(take), directories));
+  TakenCell cell = WRIT_TRY("launch", jail->TakeCell(std::move(take), directories, launch.doors));
   launch.workspace_is_copy = cell.workspace_is_copy;
   const sys::UniqueFd workspace = std::move(cell.workspace), inputs = std::move(cell.inputs), tools = std::move(cell.tools);
   for (const sys::UniqueFd* mount : {&workspace, &inputs, &tools})
