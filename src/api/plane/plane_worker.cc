@@ -16,7 +16,7 @@ namespace {
 /// Never longer, so that a jump of the clock or one set by a test is seen.
 constexpr Millis kLongestSleep{1000};
 constexpr Millis kChoreRetry{60000};
-constexpr Millis kTidyAfter{250};
+constexpr Millis kTidyAfter{50};
 
 Refusal InDoubt(const Error& error) {
   return {.status = 503, .error = "the plane has stopped serving: its store is in doubt and must be opened again", .cause = error.what};
