@@ -141,21 +141,9 @@ class TableResolver final : public Resolver {
   std::vector<std::string> asked_;
 };
 
-/// One blocking connection; reads give up (and fail the test) after kPatience.
-class Peer {
+/// How a connection is read, whatever lies below.
+class Readable {
  public:
-  explicit Peer(sys::UniqueFd socket) : socket_(std::move(socket)) {
-    const timeval patience{Observer::kPatience.count(), 0};
-    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  }
-  int fd() const { return socket_.get(); }
-  void Send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;  // the test sees what follows
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
   /// Exactly `count` bytes, or fewer when the connection ends.
   std::string Read(std::size_t count) {
     std::string bytes;
@@ -172,13 +160,37 @@ class Peer {
     while (More(bytes, 65536)) continue;
     return bytes;
   }
+
+ protected:
+  Readable() = default;
+  Readable(Readable&&) = default;
+  Readable& operator=(Readable&&) = default;
+  ~Readable() = default;
+  virtual bool More(std::string& bytes, std::size_t most) = 0;  ///< appends what comes next; false at the end
+};
+
+/// One blocking connection; reads give up (and fail the test) after kPatience.
+class Peer final : public Readable {
+ public:
+  explicit Peer(sys::UniqueFd socket) : socket_(std::move(socket)) {
+    const timeval patience{Observer::kPatience.count(), 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  int fd() const { return socket_.get(); }
+  void Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;  // the test sees what follows
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+  }
   /// Whether the connection was reset rather than ended (call after reading to the end).
   bool was_reset() const { return reset_; }
   void EndWriting() { ::shutdown(socket_.get(), SHUT_WR); }
   void Close() { socket_.Reset(); }
 
  private:
-  bool More(std::string& bytes, std::size_t most) {
+  bool More(std::string& bytes, std::size_t most) override {
     std::string buffer(most, '\0');
     const ssize_t got = ::recv(socket_.get(), buffer.data(), most, 0);
     if (got < 0) {

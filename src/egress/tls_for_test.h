@@ -51,7 +51,7 @@ struct ServerCertificate {
 };
 
 /// TLS over a blocking connection.
-class TlsPeer {
+class TlsPeer final : public Readable {
  public:
   /// The server's side; `done` says whether the handshake came to its end. `protocol`: "\x02h2", chosen if offered.
   TlsPeer(Peer peer, const ServerCertificate& certificate, const char* protocol = nullptr)
@@ -98,21 +98,6 @@ class TlsPeer {
     std::size_t sent = 0;
     if (!bytes.empty()) SSL_write_ex(tls_.get(), bytes.data(), bytes.size(), &sent);
   }
-  std::string Read(std::size_t count) {
-    std::string bytes;
-    while (bytes.size() < count && More(bytes, count - bytes.size())) continue;
-    return bytes;
-  }
-  std::string ReadUntil(std::string_view mark) {
-    std::string bytes;
-    while (!bytes.ends_with(mark) && More(bytes, 1)) continue;
-    return bytes;
-  }
-  std::string ReadToEnd() {
-    std::string bytes;
-    while (More(bytes, 65536)) continue;
-    return bytes;
-  }
   /// Reads a request and answers it; returns what came.
   std::string Serve(std::string_view mark, std::string_view answer) {
     std::string request = ReadUntil(mark);
@@ -142,7 +127,7 @@ class TlsPeer {
     tls_.reset(SSL_new(context_.get()));
     SSL_set_fd(tls_.get(), peer_.fd());
   }
-  bool More(std::string& bytes, std::size_t most) {
+  bool More(std::string& bytes, std::size_t most) override {
     ERR_clear_error();
     std::string buffer(most, '\0');
     std::size_t got = 0;

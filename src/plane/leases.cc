@@ -4,14 +4,14 @@ namespace writ::plane {
 
 void LeaseBook::Add(std::string_view run_id, HeldRun held) {
   Remove(run_id);
-  ends_.emplace(held.ends_at, run_id);
+  ends_.Add(held.ends_at, run_id);
   held_.emplace(run_id, std::move(held));
 }
 
 std::optional<HeldRun> LeaseBook::Remove(std::string_view run_id) {
   const auto found = held_.find(run_id);
   if (found == held_.end()) return std::nullopt;
-  ends_.erase({found->second.ends_at, found->first});
+  ends_.Remove(found->second.ends_at, found->first);
   std::optional<HeldRun> held = std::move(found->second);
   held_.erase(found);
   return held;
@@ -25,23 +25,9 @@ HeldRun* LeaseBook::Find(std::string_view run_id) {
 void LeaseBook::Renew(std::string_view run_id, MonoTime ends_at) {
   const auto found = held_.find(run_id);
   if (found == held_.end() || !found->second.renewable) return;
-  ends_.erase({found->second.ends_at, found->first});
+  ends_.Remove(found->second.ends_at, found->first);
   found->second.ends_at = ends_at;
-  ends_.emplace(ends_at, found->first);
-}
-
-std::optional<MonoTime> LeaseBook::NextEnd() const {
-  if (ends_.empty()) return std::nullopt;
-  return ends_.begin()->first;
-}
-
-std::vector<std::string> LeaseBook::EndedBy(MonoTime now, std::size_t limit) const {
-  std::vector<std::string> ids;
-  for (const auto& [end, id] : ends_) {
-    if (end > now || ids.size() == limit) break;
-    ids.push_back(id);
-  }
-  return ids;
+  ends_.Add(ends_at, found->first);
 }
 
 }  // namespace writ::plane

@@ -2,16 +2,15 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "plane/change.h"
 #include "plane/claim_token.h"
+#include "plane/end_times.h"
 #include "storage/store.h"
 
 namespace writ::plane {
@@ -38,13 +37,13 @@ class LeaseBook {
   HeldRun* Find(std::string_view run_id);
   void Renew(std::string_view run_id, MonoTime ends_at);  ///< no effect when not renewable or not held
 
-  std::optional<MonoTime> NextEnd() const;
-  std::vector<std::string> EndedBy(MonoTime now, std::size_t limit) const;
+  std::optional<MonoTime> NextEnd() const { return ends_.Next(); }
+  std::vector<std::string> EndedBy(MonoTime now, std::size_t limit) const { return ends_.EndedBy(now, limit); }
   std::size_t size() const { return held_.size(); }
 
  private:
   std::map<std::string, HeldRun, std::less<>> held_;
-  std::set<std::pair<MonoTime, std::string>> ends_;
+  EndTimes<MonoTime> ends_;
 };
 
 }  // namespace writ::plane

@@ -7,7 +7,7 @@ void ParkedBook::Add(std::string_view run_id, ParkedNote note) {
   Sum& sum = sums_[note.principal];
   ++sum.count;
   sum.bytes += note.bytes;
-  ends_.emplace(note.ends, run_id);
+  ends_.Add(note.ends, run_id);
   notes_.emplace(run_id, std::move(note));
 }
 
@@ -15,7 +15,7 @@ std::optional<ParkedNote> ParkedBook::Remove(std::string_view run_id) {
   const auto found = notes_.find(run_id);
   if (found == notes_.end()) return std::nullopt;
   std::optional<ParkedNote> note = std::move(found->second);
-  ends_.erase({note->ends, found->first});
+  ends_.Remove(note->ends, found->first);
   notes_.erase(found);
   const auto sum = sums_.find(note->principal);
   sum->second.bytes -= note->bytes;
@@ -36,20 +36,6 @@ std::size_t ParkedBook::BytesOf(std::string_view principal) const {
 std::size_t ParkedBook::BytesOfRun(std::string_view run_id) const {
   const auto found = notes_.find(run_id);
   return found == notes_.end() ? 0 : found->second.bytes;
-}
-
-std::optional<WallTime> ParkedBook::NextEnd() const {
-  if (ends_.empty()) return std::nullopt;
-  return ends_.begin()->first;
-}
-
-std::vector<std::string> ParkedBook::EndedBy(WallTime now, std::size_t limit) const {
-  std::vector<std::string> ids;
-  for (const auto& [end, id] : ends_) {
-    if (end > now || ids.size() == limit) break;
-    ids.push_back(id);
-  }
-  return ids;
 }
 
 }  // namespace writ::plane

@@ -3,13 +3,12 @@
 #include <cstddef>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "plane/end_times.h"
 
 namespace writ::plane {
 
@@ -31,8 +30,8 @@ class ParkedBook {
   std::size_t CountOf(std::string_view principal) const;
   std::size_t BytesOf(std::string_view principal) const;
   std::size_t BytesOfRun(std::string_view run_id) const;
-  std::optional<WallTime> NextEnd() const;
-  std::vector<std::string> EndedBy(WallTime now, std::size_t limit) const;
+  std::optional<WallTime> NextEnd() const { return ends_.Next(); }
+  std::vector<std::string> EndedBy(WallTime now, std::size_t limit) const { return ends_.EndedBy(now, limit); }
 
  private:
   struct Sum {
@@ -40,7 +39,7 @@ class ParkedBook {
   };
   std::map<std::string, ParkedNote, std::less<>> notes_;
   std::map<std::string, Sum, std::less<>> sums_;
-  std::set<std::pair<WallTime, std::string>> ends_;
+  EndTimes<WallTime> ends_;
 };
 
 }  // namespace writ::plane

@@ -105,7 +105,7 @@ void RunQueue::Add(WaitingRun run) {
   auto& kind = tenant->second.kinds[ToText(kind_needs)];
   kind.needs = std::move(kind_needs);
   kind.waiting.emplace(run.number, run.id);
-  ends_[{run.ends_at, run.id}] = true;
+  ends_.Add(run.ends_at, run.id);
   ++per_tenant_[run.needs.tenant];
   std::string id = run.id;
   runs_.emplace(std::move(id), std::move(run));
@@ -119,7 +119,7 @@ void RunQueue::Forget(const WaitingRun& run) {
   if (kind->second.waiting.empty()) tenant->second.kinds.erase(kind);
   if (tenant->second.kinds.empty()) pool->second.tenants.erase(tenant);
   if (pool->second.tenants.empty()) pools_.erase(pool);
-  ends_.erase({run.ends_at, run.id});
+  ends_.Remove(run.ends_at, run.id);
   const auto count = per_tenant_.find(run.needs.tenant);
   if (--count->second == 0) per_tenant_.erase(count);
 }
@@ -195,19 +195,5 @@ bool RunQueue::HasKind(std::string_view pool, const RunNeeds& needs) const {
 }
 
 bool RunQueue::HasWaiting(std::string_view pool) const { return pools_.contains(pool); }
-
-std::optional<MonoTime> RunQueue::NextEnd() const {
-  if (ends_.empty()) return std::nullopt;
-  return ends_.begin()->first.first;
-}
-
-std::vector<std::string> RunQueue::EndedBy(MonoTime now, std::size_t limit) const {
-  std::vector<std::string> ids;
-  for (const auto& [end, set] : ends_) {
-    if (end.first > now || ids.size() == limit) break;
-    ids.push_back(end.second);
-  }
-  return ids;
-}
 
 }  // namespace writ::plane

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "canon/json.h"
+#include "plane/end_times.h"
 #include "storage/plane_tables.h"
 
 namespace writ::plane {
@@ -76,8 +77,8 @@ class RunQueue {
   bool HasKind(std::string_view pool, const RunNeeds& needs) const;
   bool HasWaiting(std::string_view pool) const;
   /// The first moment at which a waiting run is to be ended.
-  std::optional<MonoTime> NextEnd() const;
-  std::vector<std::string> EndedBy(MonoTime now, std::size_t limit) const;
+  std::optional<MonoTime> NextEnd() const { return ends_.Next(); }
+  std::vector<std::string> EndedBy(MonoTime now, std::size_t limit) const { return ends_.EndedBy(now, limit); }
 
  private:
   struct Kind {
@@ -97,7 +98,7 @@ class RunQueue {
 
   std::map<std::string, WaitingRun> runs_;
   std::map<std::string, Pool, std::less<>> pools_;
-  std::map<std::pair<MonoTime, std::string>, bool> ends_;
+  EndTimes<MonoTime> ends_;
   std::map<std::string, std::size_t, std::less<>> per_tenant_;
   std::uint64_t turn_ = 0;
 };
