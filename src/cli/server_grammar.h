@@ -88,6 +88,8 @@ inline constexpr Option kRunnerPlane[] = {
 inline constexpr Option kRunnerRuns[] = {
     {.name = "concurrency", .kind = Kind::kCount, .value = "N", .help = "runs at a time", .fallback = "1"},
     {.name = "labels", .kind = Kind::kText, .value = "K=V,...", .help = "what sets this runner apart", .repeatable = true},
+    {.name = "policy", .kind = Kind::kFile, .value = "FILE",
+     .help = "never more than this policy allows, whatever the plane signs; without it the plane decides"},
     {.name = "once", .help = "carry out one run and end"},
     {.name = "agent", .kind = Kind::kText, .value = "KIND=DIR[:BIN]",
      .help = "a vendor's agent program (claude-code, codex) and its files, shown to jobs read-only", .repeatable = true},

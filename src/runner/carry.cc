@@ -7,6 +7,7 @@
 #include "contract/event.h"
 #include "contract/names.h"
 #include "contract/signing.h"
+#include "runner/ceiling.h"
 #include "runner/given.h"
 #include "runner/job.h"
 #include "runner/live_feed.h"
@@ -86,6 +87,7 @@ class Carrier {
 
  private:
   Result<std::optional<Unable>> Begin();
+  Result<std::optional<Unable>> Judge(const policy::Policy& policy);
   Result<> Intercept(session::RunOrder& order);
   Result<session::Ending> Run();
   Result<> Upload(const std::vector<storage::Artifact>& artifacts);
@@ -113,6 +115,8 @@ Result<std::optional<Unable>> Carrier::Begin() {
   auto job = PrepareJob(checked_.contract, claim_.secrets, claim_.secret_hosts, parts_.options);
   if (!job) return Unable{job.error().code == Code::kUnavailable ? "capability_mismatch" : "session_failed", job.error().what};
   job_ = *std::move(job);
+  if (parts_.options.policy)
+    if (auto unable = WRIT_TRY("log", Judge(*parts_.options.policy))) return unable;
   isolation::Backend& git = GitBackend(parts_.options, *job_->backend);
   auto given = FetchGiven(checked_.contract, *job_, {parts_.blobs, parts_.checkouts, git, folder_, parts_.clock},
                           Deadline::After(kFetchPatience));
@@ -123,6 +127,18 @@ Result<std::optional<Unable>> Carrier::Begin() {
   if (const auto accepted = job_->backend->Accepts(job_->spec); !accepted) return Unable{"capability_mismatch", accepted.error().what};
   WRIT_TRY("log", log_.Append(session::MaterialisedEvents(given_.materialised)));
   return std::optional<Unable>();
+}
+
+/// The operator's own ceiling. Errors: the log could not be written.
+Result<std::optional<Unable>> Carrier::Judge(const policy::Policy& policy) {
+  auto ask = AskOf(checked_.contract, claim_.contract, *job_);
+  if (!ask) return Unable{"session_failed", ask.error().what};
+  const policy::Decision decision = JudgeAsk(policy, checked_.contract, *std::move(ask));
+  WRIT_TRY("log", log_.Append(event::Extension("writ.policy.judged", Json::Of({{"policyHash", policy.hash},
+                                                                               {"decision", policy::VerdictName(decision.verdict)},
+                                                                               {"rule", decision.rule}}))));
+  if (decision.verdict == policy::Verdict::kAllow) return std::optional<Unable>();
+  return Unable{"policy_denied", session::Redact(job_->redaction, RefusalText(decision))};
 }
 
 /// Where requests are judged, or secrets put into them, the proxy reads them.

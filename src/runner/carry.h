@@ -44,7 +44,7 @@ struct Carried {
 };
 
 /// Carries a claim to its receipt at the plane: checked, recorded, materialised, run, reported. What cannot run ends
-/// with a receipt that says why (capability_mismatch, transfer_failed, session_failed).
+/// with a receipt that says why (capability_mismatch, policy_denied, transfer_failed, session_failed).
 /// Errors: kDenied for a claim that must not be acted on, nothing was done then; others when the end could not be
 /// reported: it stays in the local store if somebody may still report it.
 Result<Carried> CarryClaim(const CarryParts& parts, Claim claim);

@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "crypto/ed25519.h"
 #include "crypto/key_file.h"
+#include "policy/load.h"
 #include "runner/runner.h"
 #include "secrets/credentials.h"
 #include "sys/file.h"
@@ -41,6 +42,7 @@ constexpr std::string_view kUsage =
     "  --poll-interval D    between claims, at a plane without long polling [1s]\n"
     "  --once               carry out one run; exit status 3 when none waits\n"
     "  --plane-key K        PEM file or key id: contracts must be signed by this key\n"
+    "  --policy FILE        never more than this policy allows, whatever the plane signs; without it the plane decides\n"
     "  --ca-file FILE       authorities to trust instead of the system's\n"
     "  --client-cert FILE   certificate for a plane that wants one\n"
     "  --client-key FILE    its key\n"
@@ -88,6 +90,7 @@ Result<> Apply(CommandSettings& settings, std::string_view option, std::string_v
   else if (option == "--dir") options.dir = text;
   else if (option == "--concurrency") options.concurrency = static_cast<std::uint32_t>(WRIT_TRY(option, ParseCount(value, kConcurrencyMax)));
   else if (option == "--poll-interval") options.poll_interval = WRIT_TRY(option, ParseDuration(value));
+  else if (option == "--policy") settings.policy_file = text;
   else if (option == "--ca-file") options.ca_file = text;
   else if (option == "--client-cert") options.client_cert_file = text;
   else if (option == "--client-key") options.client_key_file = text;
@@ -188,6 +191,7 @@ Result<> LoadFiles(CommandSettings& settings) {
     const auto key = WRIT_TRY("--plane-key", crypto::ReadPublicKeyFile(settings.plane_key_file));
     settings.options.plane_key = key.Pem();
   }
+  if (!settings.policy_file.empty()) settings.options.policy = WRIT_TRY("--policy", policy::LoadFile(settings.policy_file));
   return {};
 }
 
@@ -197,6 +201,8 @@ int CommandMain(std::span<const std::string_view> arguments, const EnvLookup& en
   if (settings->help) return sys::WriteAll(1, kUsage) ? 0 : 1;
   if (const auto kept = secrets::KeepMemoryPrivate(); !kept) return Complain(kept.error(), 1);
   if (auto loaded = LoadFiles(*settings); !loaded) return Complain(loaded.error(), 1);
+  if (const auto& policy = settings->options.policy)
+    for (const auto& problem : policy->warnings) std::fputs(fmt::format("runner: {}\n", policy::FormatProblem(problem, policy->source)).c_str(), stderr);
   if (settings->token_shown) std::fputs("runner: a token on the command line can be read by every user of this machine; use --token-file\n", stderr);
   auto backends = wiring.start_backends(settings->options.dir);  // first of all: before threads and connections exist
   if (!backends) return Complain(backends.error(), 1);

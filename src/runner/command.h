@@ -18,7 +18,7 @@ struct CommandSettings {
   Options options;  ///< without backends
   bool once = false, help = false;
   bool token_shown = false;  ///< a token stood on the command line, where everybody can read it
-  std::string token_file, plane_key_file;  ///< read by LoadFiles
+  std::string token_file, plane_key_file, policy_file;  ///< read by LoadFiles
 };
 
 /// The text of `--help`.

@@ -79,6 +79,22 @@ TEST(RunnerCommand, SaysWhatIsWrong) {
   }
 }
 
+TEST(RunnerCommand, ReadsThePolicyThatNobodyElseMayWrite) {
+  const auto folder = *sys::TemporaryDirectory::Create(testing::TempDir(), "policy");
+  const std::string file = folder.path() + "/policy.yaml";
+  const auto write = [&](std::string_view text, std::uint32_t mode) { return sys::WriteFileAtomic(file, text, mode); };
+  auto settings = *Parse({"--plane", "http://p", "--policy", file});
+  EXPECT_FALSE(LoadFiles(settings)) << "no file, no ceiling: it must not start";
+  ASSERT_TRUE(write("version: 1\nagents: {allow: [command]}\n", 0644));
+  ASSERT_TRUE(LoadFiles(settings));
+  EXPECT_EQ(settings.options.policy->agents, std::vector<std::string>{"command"});
+  EXPECT_TRUE(settings.options.policy->pools.empty()) << "what is left out is not allowed";
+  ASSERT_TRUE(write("version: 1\nagents: {allow: [command]}\n", 0666));
+  EXPECT_EQ(LoadFiles(settings).error().code, Code::kDenied);
+  ASSERT_TRUE(write("version: 1\nagent: {}\n", 0644));
+  EXPECT_THAT(LoadFiles(settings).error().what, HasSubstr("--policy"));
+}
+
 TEST(RunnerCommand, TheTokenFileIsTheOwnersAlone) {
   const auto folder = *sys::TemporaryDirectory::Create(testing::TempDir(), "token");
   const std::string file = folder.path() + "/token";

@@ -74,6 +74,8 @@ Result<std::string> WorkDirectory(const contract::PreparedExecution& prepared) {
 void ApplyLogLimit(Job& job, std::uint64_t bytes_max) {
   job.log_bytes_max = bytes_max;
   const std::uint64_t most = std::min(FindLimit("stdout")->most, FindLimit("stderr")->most);
+  job.asked.stdout_bytes = std::max(job.asked.stdout_bytes, std::min(bytes_max, most));
+  job.asked.stderr_bytes = std::max(job.asked.stderr_bytes, std::min(bytes_max, most));
   const std::uint64_t room = std::min(bytes_max, most - std::min(most, kStreamRoom)) + kStreamRoom;
   job.spec.limits.stdout_bytes = std::max(job.spec.limits.stdout_bytes, std::min(room, most));
   job.spec.limits.stderr_bytes = std::max(job.spec.limits.stderr_bytes, std::min(room, most));
@@ -156,6 +158,7 @@ Result<Job> PrepareJob(const contract::Contract& contract, const std::vector<con
   job.spec.accepted = job.writ ? isolation::Mechanisms(job.writ->accept.begin(), job.writ->accept.end()) : options.accepted;
   job.spec.kill_on_output_limit = job.writ && job.writ->kill_on_output_limit;
   if (job.writ && job.writ->terminal) job.spec.terminal = isolation::SessionSpec::Terminal{};
+  job.asked = job.spec.limits;
   if (prepared.log_bytes_max) ApplyLogLimit(job, *prepared.log_bytes_max);
 
   if (prepared.kind == contract::ExecutionKind::kShell) {

@@ -21,6 +21,7 @@ namespace writ::runner {
 struct Job {
   isolation::SessionSpec spec;  ///< without layers of workspace and inputs
   isolation::Backend* backend = nullptr;
+  Limits asked;  ///< what the contract asks for, where `spec` has room for what the runner itself needs
   std::string execution_hash;
   session::Redaction redaction;
   std::vector<secrets::EdgeSecret> edge;  ///< for the proxy; the job has their placeholders

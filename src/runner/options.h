@@ -14,6 +14,7 @@
 #include "contract/execution.h"
 #include "egress/upstream_proxy.h"
 #include "isolation/backend.h"
+#include "policy/policy.h"
 #include "session/fault_point.h"
 #include "session/inherit.h"
 
@@ -58,7 +59,10 @@ struct Options {
   session::InheritRule inherit;       ///< the operator's list
   isolation::Mechanisms accepted = {{"memory", "rlimit"}, {"pids", "rlimit"}, {"cpus", "affinity"}, {"cpu-time", "rlimit"},
                                     {"groups", "kept"}};  ///< for contracts that say nothing about limits
-  Limits limits;                      ///< of contracts that say nothing about limits
+  Limits limits;                      ///< of contracts that say nothing about limits; `policy` may lower them
+  /// The operator's own: a contract that asks for more ends as `policy_denied` before anything is fetched (runner/ceiling.h).
+  /// Absent: whatever the plane signs and the tier can enforce.
+  std::optional<policy::Policy> policy;
   std::optional<egress::UpstreamProxy> upstream_proxy;
   std::string probe_digest;           ///< of the host's probe report; empty: none
   std::uint64_t cache_bytes_max = 4ull << 30;  ///< of fetched blobs

@@ -1,5 +1,6 @@
 #include "runner/runner.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
@@ -38,6 +39,8 @@ Result<> CheckOptions(const runner::Options& options) {
     return Fail(Code::kInvalid, "a poll interval above zero and a poll wait of at most 30 s are needed");
   [[maybe_unused]] const auto pool = WRIT_TRY("--pool", contract::CheckPoolName(options.pool));
   WRIT_TRY("limits", CheckLimits(options.limits));
+  if (options.policy && options.policy->identities)
+    return Fail(Code::kInvalid, "policy: a runner cannot judge identities, because contracts of a plane do not say who was authenticated");
   return {};
 }
 
@@ -108,8 +111,11 @@ Result<> Runner::State::EnsureEnrolled(const std::stop_token& stop) {
   identity = *std::move(found);
 
   Json tiers = Json::MakeArray(), agents = Json::MakeArray(), labels = Json::MakeObject();
-  for (const auto& entry : options.backends) tiers.Append(std::string(entry.backend->tier()));
-  for (const auto& kind : runner::AgentKinds(options)) agents.Append(kind);
+  const auto allows = [](const std::vector<std::string>& list, std::string_view name) { return std::ranges::find(list, name) != list.end(); };
+  for (const auto& entry : options.backends)  // what the operator allows nobody another runner may be able to do
+    if (!options.policy || allows(options.policy->tiers, entry.backend->tier())) tiers.Append(std::string(entry.backend->tier()));
+  for (const auto& kind : runner::AgentKinds(options))
+    if (!options.policy || allows(options.policy->agents, kind)) agents.Append(kind);
   for (const auto& [name, value] : options.labels) labels.Set(name, value);
   announcement = Json::Of({{"v", 1},
                            {"tiers", std::move(tiers)},
@@ -227,6 +233,8 @@ Runner::~Runner() { Stop(); }
 
 Result<std::unique_ptr<Runner>> Runner::Create(runner::Options options) {
   WRIT_TRY("runner", CheckOptions(options));
+  if (options.policy)
+    for (const LimitField& limit : LimitFields()) limit.set(options.limits, std::min(limit.get(options.limits), limit.get(options.policy->ceilings)));
   auto state = std::make_unique<State>(std::move(options));
   runner::Options& own = state->options;
   if (!own.say) own.say = SayToStandardError;
