@@ -61,7 +61,8 @@ std::vector<std::string> Holding(const std::string& directory, std::string_view 
 /// A plane and a runner in the network of the test, and a client that has logged in as `lab`.
 class Elsewhere {
  public:
-  explicit Elsewhere(const Outside& outside) : outside_(outside) {
+  /// `ceiling`: a policy of the runner's own.
+  explicit Elsewhere(const Outside& outside, std::string_view ceiling = "") : outside_(outside) {
     const auto file = [&](const char* name, std::string_view content) {
       EXPECT_TRUE(sys::WriteFileAtomic(outside.Home(name), content, 0600));
       EXPECT_EQ(::chown(outside.Home(name).c_str(), Owner(), Owner()), 0);
@@ -74,7 +75,9 @@ class Elsewhere {
     EXPECT_TRUE(plane_->WaitForOutput("\n"));
     const std::string url = sys::ReadFile(plane() + "/plane.url", 1000).value_or("");
     const auto end = url.find_last_not_of('\n') + 1;
-    runner_.emplace(outside.Start({"runner", "--plane", url.substr(0, end), "--token-file", enroll, "--dir", runner()}, "writ-server"));
+    std::vector<std::string> words = {"runner", "--plane", url.substr(0, end), "--token-file", enroll, "--dir", runner()};
+    if (!ceiling.empty()) words.insert(words.end(), {"--policy", file("ceiling.yaml", ceiling)});
+    runner_.emplace(outside.Start(words, "writ-server"));
     const Ended login = outside.Writ({"plane", "login", "--name", "lab", "--token-file", admin, url.substr(0, end)});
     EXPECT_EQ(login.status, 0) << login.err;
   }
@@ -123,6 +126,43 @@ TEST(NetRunner, RequestsAreJudgedInsideTls) {
   EXPECT_THAT(outside.Arrived("http "), ElementsAre(HasSubstr("GET /ok.txt")));
   EXPECT_THAT(job.attempts(), AllOf(Contains(HasSubstr("public.test:8443 connect allowed egress.rules[0]")), Contains(HasSubstr("public.test:8443 connect blocked default"))));
   EXPECT_THAT(canon::Compact(job.bundle), HasSubstr("run-authority sha256:"));
+}
+
+TEST(NetRunner, ItsOperatorsPolicyIsAboveWhatThePlaneSigned) {
+  WRIT_NEEDS_CLIENTS("/usr/bin/curl");
+  const Outside outside;
+  outside.Serve("ok.txt", "granted\n");
+  Elsewhere elsewhere(outside,
+                      "version: 1\nrunners: {allowPools: [default]}\nagents: {allow: [command]}\ntiers: {allow: [process]}\naccept: [\"*\"]\n"
+                      "limits: {memory: 256M}\negress: {rules: [\"public.test:8443 GET /ok*\"]}\n");
+  const std::string fetch = "curl -sS https://public.test:8443/ok.txt";
+  struct Case {
+    const char* why;
+    std::vector<std::string> words;
+    std::string says;  ///< of the refusal; empty: it runs
+  };
+  const Case cases[] = {
+      {"a host", {"--memory", "64M", "--net", "other.test"}, "network.allowHosts: network host \"other.test\""},
+      {"more of a host", {"--memory", "64M", "--net-rule", "public.test:8443 POST /ok*"}, "writ.egress.rules: egress rule \"public.test:8443 POST /ok*\""},
+      {"memory", {"--memory", "512M"}, "writ.limits.memoryBytes: requested memory 512M exceeds policy ceiling 256M"},
+      {"what is below", {"--memory", "64M", "--net-rule", "public.test:8443 GET /ok*"}, ""},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.why);
+    const Job job = RunJob(outside, c.words, fetch, kThere);
+    const std::string bundle = canon::Compact(job.bundle);
+    EXPECT_THAT(bundle, HasSubstr("writ.policy.judged"));
+    if (c.says.empty()) {
+      EXPECT_EQ(job.ended.status, 0) << job.ended.err;
+      EXPECT_EQ(job.ended.out, "granted\n");
+      continue;
+    }
+    EXPECT_EQ(job.ended.status, 125) << job.ended.err;
+    EXPECT_THAT(job.ended.err, AllOf(HasSubstr("denied by the runner's own policy: "), HasSubstr(c.says)));
+    EXPECT_THAT(bundle, AllOf(HasSubstr("policy_denied"), Not(HasSubstr("writ.cell.prepared"))));
+  }
+  EXPECT_THAT(outside.Arrived("http "), ElementsAre(HasSubstr("GET /ok.txt")));
+  elsewhere.Stop();
 }
 
 TEST(NetRunner, Attack26_ABoundSecretIsPutInByTheRunnerAndKeptNowhere) {
