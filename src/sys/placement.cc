@@ -30,6 +30,32 @@ Processors Processors::Own() {
   return own;
 }
 
+std::string Processors::Text() const {
+  if (!two_) return "";
+  std::string text = preempts_ ? "other" : "same";
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor)
+    if (CPU_ISSET(processor, &*two_)) text += ' ' + std::to_string(processor);
+  return text;
+}
+
+Processors Processors::FromText(std::string_view text) {
+  Processors own;
+  own.preempts_ = text.starts_with("other ");
+  if (!own.preempts_ && !text.starts_with("same ")) return own;
+  text.remove_prefix(text.find(' '));
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  while (text.starts_with(' ')) {
+    int processor = -1;
+    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), processor);
+    if (error != std::errc{} || processor < 0 || processor >= CPU_SETSIZE) return own;
+    CPU_SET(processor, &set);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  }
+  if (text.empty() && CPU_COUNT(&set) == 2) own.two_ = set;
+  return own;
+}
+
 void Processors::StartOnOther(pid_t child, unsigned running_max) const {
   const int here = ::sched_getcpu();
   if (!two_ || here < 0) return;
@@ -43,6 +69,15 @@ void Processors::StartOnOther(pid_t child, unsigned running_max) const {
   constexpr sched_param kNoPriority{};
   if (preempts_) ::sched_setscheduler(child, SCHED_BATCH, &kNoPriority);
   ::sched_setaffinity(child, sizeof other, &other);
+}
+
+void Processors::StartHere(pid_t child) const {
+  const int here = ::sched_getcpu();
+  if (!two_ || here < 0) return;
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  CPU_SET(here, &own);
+  ::sched_setaffinity(child, sizeof own, &own);
 }
 
 void Processors::GiveBack() const {

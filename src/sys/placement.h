@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace writ::sys {
@@ -23,8 +24,17 @@ class Processors {
   /// is certain.
   void StartOnOther(pid_t child, unsigned running_max) const;
 
+  /// Keeps `child`, as above, on the processor of the calling thread, which is about to wait: the kernel may else put it
+  /// behind a thread that works on the other one. As above, the child calls GiveBack.
+  void StartHere(pid_t child) const;
+
   /// The calling thread may use all of them again, and preempts others as it did.
   void GiveBack() const;
+
+  /// For a child that executes another program before it can give back: Text travels to it, FromText reads it there. A text
+  /// that is none gives nothing back.
+  std::string Text() const;
+  static Processors FromText(std::string_view text);
 
  private:
   std::optional<cpu_set_t> two_;  ///< nothing where there are not exactly two

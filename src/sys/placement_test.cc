@@ -57,6 +57,14 @@ TEST(Processors, AChildHasThemAllAgainOnceItGaveBack) {
   ::close(told[1]);
 }
 
+TEST(Processors, TravelAsText) {
+  const std::string own = Processors::Own().Text();
+  EXPECT_EQ(Processors::FromText(own).Text(), own);
+  for (const char* fine : {"other 0 1", "same 0 1", "other 3 1023", ""}) EXPECT_EQ(Processors::FromText(fine).Text(), fine);
+  for (const char* wrong : {"other", "other 0", "other 0 1 2", "other 1 1", "other 0 1024", "other 0 -1", "other 0 x", "other 0 1 ", "0 1", "otherwise 0 1"})
+    EXPECT_EQ(Processors::FromText(wrong).Text(), "") << wrong;
+}
+
 TEST(Processors, NobodyIsMovedWhereMoreThreadsRun) {
   const cpu_set_t before = Allowed();
   int told[2];

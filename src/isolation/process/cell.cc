@@ -71,12 +71,13 @@ Result<Cell> Cell::Make(const Identity& identity, CgroupPlan& cgroups, FixedRoot
     setup.limits = expected;
     setup.groups = identity.groups();
     setup.processors = processors;
-    setup.running_max = need == Need::kNow ? 3 : 0;  // the guest's process, PID 1 and the jail
+    setup.awaited = need == Need::kNow;
     cell.control_.Reset();
     RunInit(std::move(setup));
   }
   cell.pidfd_ = sys::UniqueFd{pidfd};
   if (need == Need::kNow) processors.StartOnOther(static_cast<pid_t>(pid), 2);
+  else processors.StartHere(static_cast<pid_t>(pid));
   WRIT_TRY("map ids", MapIds(static_cast<pid_t>(pid), cell.ids_));
   WRIT_TRY("start PID 1", sys::SendMessage(cell.control_, AsBytes(kMapped), {}, Deadline::After(Millis{1000})));
   if (!custom_root) {

@@ -116,7 +116,8 @@ Result<> Init::Build() {
   // control group while both of them begin; on two processors that halves the time.
   WRIT_TRY("out of memory", preference.Raise());
   stub_ = WRIT_TRY("guest", GuestStub::Fork(setup_.stub_control, setup_.ids->whole_range));
-  setup_.processors.StartOnOther(stub_->pid(), setup_.running_max);
+  if (setup_.awaited) setup_.processors.StartOnOther(stub_->pid(), 3);  // with PID 1 and the jail
+  else setup_.processors.StartHere(stub_->pid());
   setup_.stub_control.Reset();
   WRIT_TRY("out of memory", preference.Restore());
   RootPlan plan{.disk_bytes = setup_.limits.disk_bytes, .inodes = setup_.limits.inodes, .whole_range = setup_.ids->whole_range};

@@ -21,7 +21,7 @@ struct InitSetup {
   Limits limits;                     ///< expected; a launch may differ
   std::string groups;                ///< Identity::groups()
   sys::Processors processors;        ///< where the processes of the cell may run
-  unsigned running_max = 0;          ///< for StartOnOther of the guest's process; 0: it stays beside PID 1
+  bool awaited = false;              ///< somebody waits for the cell: its processes spread over the processors
 };
 
 /// PID 1 of a cell: waits until its ids are mapped, completes namespaces and root, waits for a launch,

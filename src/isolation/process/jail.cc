@@ -15,11 +15,13 @@
 #include "isolation/process/layers.h"
 #include "isolation/process/messages.h"
 #include "isolation/process/systemd_scope.h"
+#include "sys/placement.h"
 #include "sys/socket.h"
 
 namespace writ::isolation::process {
 namespace {
 
+constexpr Millis kStartWait{30'000};
 constexpr std::size_t kCellsMax = 4096;
 constexpr int kQuietMs = 4;  ///< without a request, before something is prepared ahead: a cell just given away needs the processors
 
@@ -273,6 +275,10 @@ int RunJail(sys::UniqueFd client, const JailOptions& options) {
     Encode(out, Hello{{}, error});
     return sys::SendMessage(client, out.bytes(), {}, Deadline::After(kSendWait)) ? 1 : 2;
   };
+  const auto start = sys::ReceiveMessage(client, kMessageBytesMax, Deadline::After(kStartWait));
+  if (!start) return refuse(start.error());
+  if (start->end) return 0;
+  sys::Processors::FromText(AsText(start->bytes)).GiveBack();
   JailOptions chosen = options;
   chosen.delegated_cgroup = DelegatedCgroup(options);
   auto identity = Identity::Enter(options.id_base);

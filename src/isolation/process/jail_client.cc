@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "sys/placement.h"
 #include "sys/socket.h"
 
 namespace writ::isolation::process {
@@ -43,12 +44,16 @@ Result<std::unique_ptr<JailClient>> JailClient::Start(const JailProgram& program
   const sys::UniqueFd high{::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kJailSocket + 1)};
   posix_spawn_file_actions_adddup2(&actions, high.get(), kJailSocket);
   for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  const auto processors = sys::Processors::Own();
   pid_t pid = -1;
   const int failed = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, const_cast<char**>(argv), const_cast<char**>(environment));
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return std::unexpected(ErrnoError(failed, fmt::format("start {}", path)));
   sys::UniqueFd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
   if (!pidfd.valid()) return FailErrno("pidfd_open");
+  processors.StartOnOther(pid, 2);  // this thread and the jail, which would wait for it otherwise
+  const std::string start = processors.Text();
+  WRIT_TRY("start writ-jail", sys::SendMessage(ours, AsBytes(start.empty() ? kAnyProcessor : start), {}, Deadline::After(Millis{1000})));
   return std::unique_ptr<JailClient>(new JailClient(std::move(ours), std::move(pidfd), pid, program));
 }
 

@@ -27,6 +27,9 @@ Mechanisms DecodeMechanisms(WireReader& in);
 
 // ---- client -> jail ----
 
+/// The first message is sys::Processors::Text() of the client, which may have moved the jail, or this where it is empty.
+constexpr std::string_view kAnyProcessor = "any";
+
 enum class JailRequest : std::uint32_t {
   kPrepare = 1,  ///< offer one more empty cell when there is time; answered by a CellReply with `offer` set, later
   kTake = 2,     ///< Take: a cell for one guest, or limits and directories for an offered one; answered by a CellReply
