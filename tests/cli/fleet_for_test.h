@@ -13,15 +13,17 @@
 namespace writ::cli_test {
 
 inline constexpr const char* kFleetPolicy = R"({"version": "warrant.policy.v1", "runners": {"allowPools": ["default"]}, "agents": {"allow": ["command", "mock"]},
-  "dataClasses": [], "network": {"defaultDeny": true, "allowHosts": []}, "secrets": {"releasable": [{"name": "TOK", "scope": "team:x", "pools": ["default"]}]},
+  "dataClasses": [], "network": {"defaultDeny": true, "allowHosts": ["localhost"]}, "secrets": {"releasable": [{"name": "TOK", "scope": "team:x", "pools": ["default"]}]},
   "budget": {"maxSpendUsd": 25, "maxDurationMin": 60}, "consent": [%], "retention": {"receiptsDays": 365, "artifactsDays": 90}})";
 
 /// A plane with a runner in it, and a client that has logged in.
 class Fleet {
  public:
-  explicit Fleet(const std::string& consent = "") {
+  /// `consent`: rules of the plane's policy. `writ`: its extension, an object.
+  explicit Fleet(const std::string& consent = "", const std::string& writ = "") {
     std::string policy = kFleetPolicy;
     policy.replace(policy.find('%'), 1, consent);
+    if (!writ.empty()) policy.insert(policy.rfind('}'), ", \"writ\": " + writ);
     const std::string policy_file = machine.Write("policy.json", policy);
     const std::string admin = machine.Write("admin.token", "admin-token-0123456789abcdef", 0600);
     const std::string enroll = machine.Write("enroll.token", "enroll-token-0123456789abcdef", 0600);

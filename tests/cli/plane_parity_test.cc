@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "fleet_for_test.h"
+#include "loopback_for_test.h"
 
 namespace writ::cli_test {
 namespace {
@@ -100,6 +101,60 @@ TEST(PlaneParity, ACommandLineDoesTheSameHereAndThere) {
     EXPECT_EQ(ended[1].status, ended[0].status) << "there: " << ended[1].err << "here: " << ended[0].err << fleet.Log();
     EXPECT_EQ(ended[1].out, ended[0].out) << ended[1].err;
     EXPECT_EQ(left[1], left[0]) << ended[1].err;
+  }
+}
+
+TEST(PlaneParity, NetworkAndAcceptedMechanismsAreTheSameHereAndThere) {
+  WRIT_NEEDS_FLEET();
+  const Fleet fleet("", R"({"v": 1, "tiers": {"allow": ["process"]}, "accept": ["*"], "egress": {"rules": ["127.0.0.0/8"]}})");
+  const Machine& machine = fleet.machine;
+  const Server server;
+  const std::string address = server.Address(), name = fmt::format("localhost:{}", server.port());
+  const auto gets = [](const std::string& what) { return std::vector<std::string>{"--", "bash", "-c", kGet + "get " + what}; };
+  struct Case {
+    const char* why;
+    std::vector<std::string> words;
+    std::vector<std::string> job;
+    std::string says;  ///< its whole standard output
+  };
+  const std::string good = "HTTP/1.1 200 OK\r\n", refused = "HTTP/1.1 403 Forbidden\r\n";
+  const Case cases[] = {
+      {"an address", {"--net", address}, gets(address), good},
+      {"a name and where it leads", {"--net", "localhost", "--net", address}, gets(name), good},
+      {"a name alone, which leads to this machine", {"--net", "localhost"}, gets(name), refused},
+      {"another port", {"--net", address}, gets("127.0.0.1:1"), refused},
+      {"a request that is granted", {"--net-rule", address + " GET /"}, gets(address), good},
+      {"one that is not", {"--net-rule", address + " POST /"}, gets(address), refused},
+      {"within its budget", {"--net", address, "--net-budget", "1M"}, gets(address), good},
+      {"weaker mechanisms that are not needed", {"--accept", "memory=rlimit", "--accept", "pids=rlimit"}, {"--", "echo", "ran"}, "ran\n"},
+      {"both", {"--net", address, "--accept", "memory=rlimit"}, gets(address), good},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.why);
+    std::string evidence[2];
+    for (const bool elsewhere : {false, true}) {
+      SCOPED_TRACE(elsewhere ? "there" : "here");
+      const std::vector<std::string> where = elsewhere ? std::vector<std::string>{"--plane", "lab"} : std::vector<std::string>();
+      const auto with = [&](std::vector<std::string> words, const std::vector<std::string>& more = {}) {
+        words.insert(words.end(), where.begin(), where.end());
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+      };
+      std::vector<std::string> words = with({"run", "-q"}, c.words);
+      words.insert(words.end(), c.job.begin(), c.job.end());
+      const Ended ended = machine.Run(words);
+      EXPECT_EQ(ended.status, 0) << ended.err << fleet.Log();
+      EXPECT_EQ(ended.out, c.says) << ended.err;
+      const canon::Json runs = machine.Json(with({"list", "--json", "-n", "1"}));
+      const auto bundle = canon::Parse(machine.Run(with({"bundle", Member(runs.Find("runs")->array().front(), "runId")})).out, canon::Mode::kStrict);
+      ASSERT_TRUE(bundle);
+      const canon::Json &contract = *bundle->Find("contract")->Find("writ"), &receipt = *bundle->Find("receipt")->Find("writ");
+      for (const char* member : {"egress", "accept"}) evidence[elsewhere] += Member(contract, member) + "\n";
+      for (const char* member : {"enforced", "network"}) evidence[elsewhere] += Member(receipt, member) + "\n";
+      const std::string_view mark = "run-authority sha256:";  // each run has an authority of its own
+      if (const auto at = evidence[elsewhere].find(mark); at != std::string::npos) evidence[elsewhere].erase(at + mark.size(), 64);
+    }
+    EXPECT_EQ(evidence[1], evidence[0]);
   }
 }
 
