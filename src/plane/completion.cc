@@ -70,9 +70,13 @@ Answer<std::vector<std::string>> BlobsOf(const Json& receipt) {
 
 Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::vector<std::string>& hashes,
                    std::span<const CarriedBlob> carried) {
+  std::vector<std::string> durable = hashes;
   for (const auto& blob : carried) {
-    if (std::ranges::find(hashes, blob.hash) == hashes.end()) continue;
+    const bool by_receipt = std::ranges::find(hashes, blob.hash) != hashes.end();
+    const bool by_chain = std::ranges::any_of(run.artifacts, [&](const auto& artifact) { return artifact.second == blob.hash; });
+    if (!by_receipt && !by_chain) continue;
     [[maybe_unused]] const auto stored = WRIT_ANSWER(core.blobs.Put(AsBytes(blob.bytes), storage::Durability::kBuffered));
+    if (!by_receipt) durable.push_back(blob.hash);
   }
   std::string missing;
   for (const auto& hash : hashes) {
@@ -81,7 +85,7 @@ Answer<> NameBlobs(Core& core, Change& change, const KeptRun& run, const std::ve
     missing += hash;
   }
   if (!missing.empty()) return BadRequest(fmt::format("receipt names blobs that are not stored: {}", missing));
-  if (!hashes.empty()) WRIT_ANSWER(core.blobs.MakeDurable(hashes));
+  if (!durable.empty()) WRIT_ANSWER(core.blobs.MakeDurable(durable));
   // Everything the chain names and that is there stays as long as the run does.
   const std::set<std::string_view> listed(hashes.begin(), hashes.end());
   std::set<std::pair<std::string, std::string>> named;

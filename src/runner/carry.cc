@@ -195,7 +195,9 @@ Result<> Carrier::Upload(const std::vector<storage::Artifact>& artifacts) {
     if (artifact.hash == last) continue;
     last = artifact.hash;
     std::string bytes = WRIT_TRY(artifact.kind, results_->Get(artifact.hash, kUploadBytesMax));
-    WRIT_TRY(artifact.kind, uplink_.PutSmallBlob(std::move(bytes)));
+    // A plane keeps what came with a receipt if receipt or chain name it; these only a record names.
+    const bool in_record = artifact.kind == "content" || artifact.kind == "output";
+    WRIT_TRY(artifact.kind, in_record ? uplink_.PutBlob(AsBytes(bytes)) : uplink_.PutSmallBlob(std::move(bytes)));
   }
   return {};
 }

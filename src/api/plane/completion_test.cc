@@ -68,6 +68,20 @@ TEST_F(CompletionTest, WhatTheReceiptNamesIsStoredWithIt) {
   EXPECT_EQ(Post(claimed.Path("complete"), With(claimed, runner, Base64s({kLog}))).status, 409);
 }
 
+TEST_F(CompletionTest, WhatOnlyTheChainNamesIsStoredToo) {
+  const auto runner = Enrol();
+  const std::string stream = "one stream of two\n";
+  AddRun();
+  auto other = *Claim(runner, Ours());
+  other.Add(contract::event::ArtifactCreated("log", crypto::Sha256Hex(kLog)));
+  other.Add(contract::event::Extension("writ.stream.kept", Json::Of({{"stream", "stdout"}, {"sha256", crypto::Sha256Hex(stream)}, {"bytes", stream.size()}})));
+  other.Add(contract::event::RunCompleted());
+  const Said said = Post(other.Path("complete"), With(other, runner, Base64s({kLog, stream, "nobody names this"})));
+  ASSERT_EQ(said.status, 200) << said.text;
+  EXPECT_EQ(Stored(stream), stream);
+  EXPECT_EQ(BlobCount(), 2u);
+}
+
 TEST_F(CompletionTest, OneThatIsMissingIsToldAndTheTokenWorksAgain) {
   const auto runner = Enrol();
   auto claimed = Ready(runner);
