@@ -211,6 +211,13 @@ class Tidy(unittest.TestCase):
         self.plant_build([], ["src/base/error.cc", "src/base/error_test.cc"])
         self.assert_one("targets", "src/policy/decision.cc: belongs to no target")
 
+    def test_targets_sources_compiled_as_one_count_each(self):
+        unity = "build/src/CMakeFiles/writ_base.dir/Unity/unity_0_cxx.cxx"
+        for parts, problems in ((["src/base/error.cc", "src/policy/decision.cc"], 0), (["src/base/error.cc"], 1)):
+            self.plant_build([], [s for s in SOUND if s.endswith(".cc") and s not in ("src/base/error.cc", "src/policy/decision.cc")] + [unity])
+            self.plant(unity, "".join(f'#include "{self.root / part}"\n' for part in parts))
+            self.assertEqual(len(self.found("targets")), problems)
+
     def test_targets_a_fuzz_target_counts_beside_its_module(self):
         self.plant("src/base/error_fuzz.cc", "\n")
         self.plant("src/policy/decision_fuzz.cc", "\n")
