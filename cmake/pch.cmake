@@ -1,7 +1,7 @@
 # Precompiled standard headers, one set for libraries (-fPIC) and one with GoogleTest for test programs (-fPIE).
 # Measured per file with g++ 12 at -O3: a small library file 1.14 s without and 0.28 s with, a small test file 3.1 s
 # and 1.7 s. No project header is in a set, so editing one does not rebuild everything. The fuzz preset (clang) builds
-# without, which keeps every file honest about its includes.
+# without; with -DWRIT_UNITY=OFF it shows every file that lacks an include.
 
 option(WRIT_PCH "Precompile the standard headers (g++ only)" ON)
 set(writ_pch_headers
