@@ -133,12 +133,14 @@ bool FixedRoot::Make() {
   // What the host mounts from now on is not to appear in it.
   made_ = built && ::mount(nullptr, kKept, nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
   possible_ = made_;
-  if (::chdir("/") != 0) Drop();
+  const bool left = ::chdir("/") == 0;
+  if (!made_ || !left) Drop();
   return made_;
 }
 
+/// Also what was only begun. Where nothing is attached there is nothing to detach.
 void FixedRoot::Drop() {
-  if (made_) ::umount2(kKept, MNT_DETACH);
+  ::umount2(kKept, MNT_DETACH);
   made_ = false;
 }
 

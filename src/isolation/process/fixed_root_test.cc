@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,26 +13,37 @@
 #include <fstream>
 #include <functional>
 
+#include "isolation/test_user_for_test.h"
 #include "sys/mount_api.h"
 
 namespace writ::isolation::process {
 namespace {
 
-constexpr int kCannotUnshare = 77;
-
-/// Runs `body` in a child with a mount namespace of its own; its result is the exit code. Returns kCannotUnshare where this
-/// user may not make one.
-int InOwnMounts(const std::function<int()>& body) {
+/// Runs `body` in a child with a mount namespace of its own, where nothing may differ from 0; skips where this user may not
+/// make one. To be the last of a test.
+void InOwnMounts(const std::function<int()>& body) {
+  constexpr int kCannotUnshare = 77, kNotMapped = 78;
+  BecomeTestUser();
   const pid_t child = ::fork();
   if (child == 0) {
     const uid_t uid = ::geteuid();
+    const gid_t gid = ::getegid();
     if (::unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) ::_exit(kCannotUnshare);
-    if (uid != 0) std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
+    if (uid != 0) {
+      ::prctl(PR_SET_DUMPABLE, 1);  // who changed its user may not write to its own /proc/self otherwise
+      const auto write = [](const char* path, const std::string& text) { return static_cast<bool>(std::ofstream(path) << text << std::flush); };
+      if (!write("/proc/self/setgroups", "deny") || !write("/proc/self/uid_map", fmt::format("0 {} 1", uid)) ||
+          !write("/proc/self/gid_map", fmt::format("0 {} 1", gid)))
+        ::_exit(kNotMapped);
+    }
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(kCannotUnshare);
     ::_exit(body());
   }
   int status = -1;
-  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kCannotUnshare) GTEST_SKIP() << "no mount namespaces for this user";
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "the number of the step";
 }
 
 const CellIds& SingleId() {
@@ -40,7 +52,7 @@ const CellIds& SingleId() {
 }
 
 TEST(FixedRoot, ACopyIsReadOnlyAndWhole) {
-  const int code = InOwnMounts([] {
+  InOwnMounts([] {
     FixedRoot root;
     if (root.made() || !root.wanted() || root.CopyFor(::getpid(), SingleId()).valid()) return 1;
     if (!root.Make() || root.wanted()) return 2;
@@ -53,12 +65,10 @@ TEST(FixedRoot, ACopyIsReadOnlyAndWhole) {
     if (::mknodat(copy.get(), "dev/x", S_IFREG | 0600, 0) == 0 || errno != EROFS) return 7;
     return 0;
   });
-  if (code == kCannotUnshare) GTEST_SKIP() << "no mount namespaces for this user";
-  EXPECT_EQ(code, 0);
 }
 
 TEST(FixedRoot, NothingThatTheHostMountsLaterAppearsInIt) {
-  const int code = InOwnMounts([] {
+  InOwnMounts([] {
     FixedRoot root;
     if (!root.Make()) return 1;
     if (::mount("tmpfs", "/usr/bin", "tmpfs", 0, nullptr) != 0) return 2;
@@ -66,12 +76,10 @@ TEST(FixedRoot, NothingThatTheHostMountsLaterAppearsInIt) {
     if (!copy.valid()) return 3;
     return ::faccessat(copy.get(), "usr/bin/env", F_OK, 0) == 0 ? 0 : 4;
   });
-  if (code == kCannotUnshare) GTEST_SKIP() << "no mount namespaces for this user";
-  EXPECT_EQ(code, 0);
 }
 
 TEST(FixedRoot, IsBuiltAnewWhenTheHostReplacedWhatItShows) {
-  const int code = InOwnMounts([] {
+  InOwnMounts([] {
     FixedRoot root;
     if (!root.Make()) return 1;
     // As an update of a package would: another file of that name.
@@ -84,8 +92,19 @@ TEST(FixedRoot, IsBuiltAnewWhenTheHostReplacedWhatItShows) {
     if (!copy.valid()) return 6;
     return ::faccessat(copy.get(), "etc/ssl/certs", F_OK, 0) == 0 ? 7 : 0;
   });
-  if (code == kCannotUnshare) GTEST_SKIP() << "no mount namespaces for this user";
-  EXPECT_EQ(code, 0);
+}
+
+TEST(FixedRoot, OneThatCannotBeFinishedLeavesNothing) {
+  InOwnMounts([] {
+    const auto empty = sys::NewMount("tmpfs", "mode=0755", {});
+    if (!empty || !sys::AttachMount(*empty, AT_FDCWD, "/dev")) return 1;  // no device is there to be shown
+    struct stat before {}, after {};
+    if (::stat("/sys/class", &before) != 0) return 2;
+    FixedRoot root;
+    if (root.Make() || root.made() || root.wanted()) return 3;
+    if (::stat("/sys/class", &after) != 0 || after.st_dev != before.st_dev) return 4;
+    return root.CopyFor(::getpid(), SingleId()).valid() ? 5 : 0;
+  });
 }
 
 }  // namespace
