@@ -23,7 +23,8 @@ struct CellRoot {
   sys::UniqueFd scratch;       ///< detached handle on the one writable tmpfs: tmp, work, out, shm, upper, overlay
 };
 
-/// Builds /usr (and its siblings, read-only), a generated /etc, own /proc and /dev, and /tmp /work /out /dev/shm on one
+/// Builds /usr (and its siblings, read-only), a generated /etc and /dev, or attaches what the jail has of them (fixed_root.h);
+/// then own /proc and terminals, and /tmp /work /out /dev/shm on one
 /// tmpfs, then pivots. No host directory outside the system directories is bound. A process forked before that stands in "/" is
 /// moved along by the pivot.
 /// Errors: the step that failed, with errno; the caller exits.
